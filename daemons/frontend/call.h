@@ -1,0 +1,25 @@
+/* call.h - one request becomes one question to another daemon, and is answered exactly once. */
+#pragma once
+
+#include "frontend.h"
+
+#define CALL_JSON "application/json; charset=utf-8"
+
+/* Sets the ACTOR fields of a message. */
+void call_actor(enum op op, void *msg, const struct actor *a);
+/* The Idempotency-Key header, absent if there is none; INVALID_REQUEST unless 1..100 printable ASCII bytes. */
+#define CALL_KEY_WHY "Idempotency-Key takes 1 to 100 printable ASCII characters"
+enum status call_key(const struct http_request *r, struct slice *ret);
+
+/* Answers with the error shape, and Retry-After where waiting helps. */
+void call_fail(struct http_request *r, enum status s, struct slice detail);
+
+/* Sends the message to its op's daemon. done() runs once, on a later turn, with arg; if the client leaves first,
+ * gone() (may be NULL) runs instead. If nothing could be asked, the request is answered here, after gone(). The
+ * message may be freed when this returns. */
+struct call_then {
+        void (*done)(struct http_request *r, const struct answer *a, void *arg);
+        void (*gone)(void *arg);
+};
+void call_ask(struct frontend *f, struct http_request *r, enum op op, const void *msg, const struct call_then *then,
+              void *arg);

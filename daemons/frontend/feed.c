@@ -1,0 +1,359 @@
+/* feed.c - the fan-out's questions to the writer: who may listen, and what comes after a cursor. */
+#include <stdlib.h>
+
+#include "follow.h"
+#include "json.h"
+#include "log.h"
+#include "settings.h"
+
+#define PAUSE      0.25       /* seconds, after a refusal that may pass */
+#define PAGE_BYTES (8u << 20) /* more than any page: FRAME_PAYLOAD_MAX and what the format adds */
+
+/* One question on its way. It lets `who` in (stream_open), or reads the events after `after` for all that stand
+ * there: a thousand clients that come back at once need one page. */
+struct asked {
+        struct asked *next; /* of its stream */
+        struct stream *stream;
+        struct who *who;
+        struct channel *to;
+        enum op op;
+        uint64_t epoch, after, limit;
+        uint64_t head; /* the stream's, as known when we asked */
+};
+
+/* ---- taking turns ---- */
+
+static void place(struct stream *s, enum place where) {
+        struct fanout *fo = s->fanout;
+
+        if (s->place != QUIET)
+                TAILQ_REMOVE(s->place == WAITING ? &fo->waiting : &fo->later, s, turn);
+        if (where != QUIET)
+                TAILQ_INSERT_TAIL(where == WAITING ? &fo->waiting : &fo->later, s, turn);
+        s->place = where;
+}
+
+void feed_want(struct stream *s) {
+        if (s->place == QUIET)
+                place(s, WAITING);
+}
+
+static void later(struct stream *s) {
+        struct fanout *fo = s->fanout;
+
+        place(s, LATER);
+        if (!ev_is_active(&fo->again)) {
+                ev_timer_set(&fo->again, PAUSE, 0.);
+                ev_timer_start(frontend_loop(fo->frontend), &fo->again);
+        }
+}
+
+static void again(struct ev_loop *loop, ev_timer *w, int revents) {
+        struct fanout *fo = w->data;
+        struct stream *s;
+
+        (void)loop;
+        (void)revents;
+        fo->paused = false;
+        while ((s = TAILQ_FIRST(&fo->later)))
+                place(s, WAITING);
+        feed_pump(fo);
+}
+
+static void answered(struct asked *q) {
+        struct asked **at = &q->stream->asked;
+
+        while (*at != q)
+                at = &(*at)->next;
+        *at = q->next;
+        q->stream->fanout->asking--;
+        who_unref(q->stream->fanout, q->who);
+        free(q);
+}
+
+/* ---- answers ---- */
+
+static void end_all(struct listeners *list, const struct who *who) {
+        for (struct listener *l = TAILQ_FIRST(list), *next; l; l = next) {
+                next = TAILQ_NEXT(l, link);
+                if (l->who == who)
+                        listener_close(l, "revoked");
+        }
+}
+
+/* A refusal that may pass is asked again; one of the whole writer or database makes every stream wait, one of this
+ * stream only this stream. A final one ends what this actor has here. */
+static void refused(const struct asked *q, enum status s) {
+        struct stream *st = q->stream;
+
+        if (status_row(s)->retry == RETRYABLE) {
+                st->fanout->paused |= status_row(s)->http == 503;
+                later(st);
+                return;
+        }
+        end_all(&st->behind, q->who);
+        end_all(&st->live, q->who);
+}
+
+static bool allowed(const struct listener *l) {
+        return l->epoch == l->fanout->epoch;
+}
+
+bool fanout_opened(struct slice body, struct arena *a, struct slice *ret_account, uint64_t *ret_latest) {
+        struct json v;
+        const char *why;
+        size_t at;
+        int64_t latest;
+
+        if (json_parse(body, a, &v, &why, &at) != 0 || !json_str(json_get(v, "accountId"), ret_account) ||
+            !json_int(json_get(v, "latestSequence"), &latest) || latest < 0)
+                return false;
+        *ret_latest = (uint64_t)latest;
+        return true;
+}
+
+static void let_in(const struct asked *q, uint64_t latest) {
+        struct stream *s = q->stream;
+
+        if (latest > s->head)
+                s->head = latest;
+        for (struct listener *l = TAILQ_FIRST(&s->behind); l; l = TAILQ_NEXT(l, link)) {
+                if (l->who != q->who || allowed(l))
+                        continue;
+                l->epoch = s->fanout->epoch;
+                /* What it has heard was committed once; a stream that ends before it is another one now. */
+                if (l->cursor > latest)
+                        listener_reset(l, "cursor_ahead", 0, latest);
+        }
+}
+
+static void advance_all(struct stream *s) {
+        for (struct listener *l = TAILQ_FIRST(&s->behind), *next; l; l = next) {
+                next = TAILQ_NEXT(l, link);
+                stream_advance(l);
+        }
+}
+
+static void open_answered(void *arg, const struct answer *a) {
+        struct asked *q = arg;
+        struct stream *s = q->stream;
+        struct fanout *fo = s->fanout;
+        struct arena arena;
+        struct slice account;
+        uint64_t latest;
+
+        /* Answers come on the connection there is now, those of questions that were sent again too. */
+        arena_init(&arena, 1u << 16);
+        if (a->status != STATUS_OK)
+                refused(q, a->status);
+        else if (fanout_opened(a->body, &arena, &account, &latest))
+                let_in(q, latest);
+        else
+                refused(q, STATUS_INTERNAL);
+        arena_free(&arena);
+        answered(q);
+        advance_all(s);
+        feed_pump(fo);
+}
+
+/* Nothing after the cursor: all that was committed when we asked is at most there. If we asked on an earlier
+ * connection, that was before we subscribed on this one, and proves nothing. */
+static void caught_up(const struct asked *q) {
+        struct stream *s = q->stream;
+
+        if (q->epoch == s->fanout->epoch)
+                s->verified = true;
+        if (q->head <= q->after)
+                return;
+        later(s);
+        if (s->missed != q->head)
+                log_warn("stream %.*s: the writer told of event %llu, the database has none after %llu",
+                         SLICE_FMT(s->session), (unsigned long long)q->head, (unsigned long long)q->after);
+        s->missed = q->head;
+}
+
+static void deliver(const struct asked *q, const struct run *page) {
+        struct stream *s = q->stream;
+
+        for (struct listener *l = TAILQ_FIRST(&s->behind); l; l = TAILQ_NEXT(l, link)) {
+                if (!allowed(l))
+                        continue;
+                /* Events after the cursor that no longer exist are not passed over in silence. */
+                if (l->cursor >= q->after && l->cursor + 1 < page->first)
+                        listener_reset(l, "cursor_expired", page->first - 1, s->head);
+                (void)listener_send(l, page);
+        }
+}
+
+static void page_answered(const struct asked *q, struct slice rows) {
+        struct stream *s = q->stream;
+        struct op_event_stored e;
+        struct run page;
+        size_t at = 0;
+
+        run_init(&page, PAGE_BYTES);
+        while (op_rows_next(rows, OP_event_stored, &at, &e)) {
+                if ((uint64_t)e.sequence <= q->after || (page.n && (uint64_t)e.sequence != run_last(&page) + 1))
+                        break;
+                if (!run_add(&page, (uint64_t)e.sequence, e.event))
+                        break;
+        }
+        if (run_last(&page) > s->head)
+                s->head = run_last(&page);
+        if (page.n) {
+                deliver(q, &page);
+                s->page = page.n * (uint64_t)FANOUT_RECENT / page.bytes.n;
+                s->page = s->page < 1 ? 1 : s->page > FANOUT_PAGE ? FANOUT_PAGE : s->page;
+        } else if (op_rows_count(rows) == 0) {
+                caught_up(q);
+        } else {
+                later(s);
+        }
+        run_free(&page);
+}
+
+static void read_answered(void *arg, const struct answer *a) {
+        struct asked *q = arg;
+        struct stream *s = q->stream;
+
+        if (a->status != STATUS_OK)
+                refused(q, a->status);
+        else
+                page_answered(q, a->body);
+        answered(q);
+        advance_all(s);
+        feed_pump(s->fanout);
+}
+
+/* ---- questions ---- */
+
+static bool ask(struct stream *s, struct channel *to, const struct asked *what, const void *msg,
+                channel_answer_fn *fn) {
+        struct fanout *fo = s->fanout;
+        struct asked *q = malloc(sizeof *q);
+        unsigned timeout = (unsigned)setting_int(SETTING_http_request_seconds) * 1000;
+
+        if (!q || channel_call(to, what->op, msg, timeout, fn, q) != STATUS_OK) {
+                free(q);
+                fo->paused = true;
+                later(s);
+                return false;
+        }
+        *q = *what;
+        q->next = s->asked;
+        s->asked = q;
+        who_ref(q->who);
+        fo->asking++;
+        return true;
+}
+
+static bool ask_open(struct listener *l, struct channel *to) {
+        struct op_stream_open m = { 0 };
+        struct asked q = {
+                .stream = l->stream, .who = l->who, .to = to, .op = OP_stream_open, .epoch = l->fanout->epoch
+        };
+
+        OP_SET(stream_open, &m, account_id, l->who->account);
+        OP_SET(stream_open, &m, actor_id, l->who->id);
+        OP_SET(stream_open, &m, actor_role, l->who->role);
+        OP_SET(stream_open, &m, session_id, l->stream->session);
+        return ask(l->stream, to, &q, &m, open_answered);
+}
+
+static bool ask_read(struct listener *l, struct channel *to) {
+        struct op_event_read m = { 0 };
+        struct asked q = { .stream = l->stream,
+                           .who = l->who,
+                           .to = to,
+                           .op = OP_event_read,
+                           .epoch = l->fanout->epoch,
+                           .after = l->cursor,
+                           .limit = l->stream->page,
+                           .head = l->stream->head };
+
+        OP_SET(event_read, &m, account_id, l->who->account);
+        OP_SET(event_read, &m, actor_id, l->who->id);
+        OP_SET(event_read, &m, actor_role, l->who->role);
+        OP_SET(event_read, &m, session_id, l->stream->session);
+        OP_SET(event_read, &m, after_sequence, (int64_t)l->cursor);
+        OP_SET(event_read, &m, limit, (int64_t)q.limit);
+        return ask(l->stream, to, &q, &m, read_answered);
+}
+
+/* Is an answer on its way that will move this listener? */
+static bool asked_for(const struct listener *l) {
+        for (const struct asked *q = l->stream->asked; q; q = q->next) {
+                if (!allowed(l)) {
+                        if (q->op == OP_stream_open && q->who == l->who)
+                                return true;
+                } else if (q->op == OP_event_read && q->after <= l->cursor && l->cursor < q->after + q->limit) {
+                        return true;
+                }
+        }
+        return false;
+}
+
+/* True if it asked, and there may be more to ask. */
+static bool ask_next(struct stream *s, struct channel *to) {
+        for (struct listener *l = TAILQ_FIRST(&s->behind); l; l = TAILQ_NEXT(l, link)) {
+                if (asked_for(l))
+                        continue;
+                if (!allowed(l))
+                        return ask_open(l, to);
+                if (l->ready)
+                        return ask_read(l, to);
+        }
+        return false;
+}
+
+/* Streams take turns, one question each, so that a busy one does not make the others wait. */
+void feed_pump(struct fanout *fo) {
+        struct channel *to = frontend_peer(fo->frontend, WRITER);
+        struct stream *s;
+
+        if (!to || !channel_up(to))
+                return;
+        while (!fo->paused && fo->asking < FANOUT_ASKING && (s = TAILQ_FIRST(&fo->waiting))) {
+                place(s, QUIET);
+                if (ask_next(s, to))
+                        feed_want(s);
+        }
+}
+
+void feed_restart(struct fanout *fo) {
+        fo->epoch++;
+        for (unsigned i = 0; i < FANOUT_BUCKETS; i++) {
+                for (struct stream *s = fo->table[i]; s; s = s->next) {
+                        struct listener *l;
+
+                        s->verified = false;
+                        s->head = 0;
+                        stream_forget(s);
+                        while ((l = TAILQ_FIRST(&s->live)))
+                                stream_live(l, false);
+                        if (!TAILQ_EMPTY(&s->behind))
+                                place(s, WAITING);
+                }
+        }
+        fo->paused = false;
+        feed_pump(fo);
+}
+
+void feed_forget(struct stream *s) {
+        place(s, QUIET);
+        while (s->asked) {
+                channel_forget(s->asked->to, s->asked);
+                answered(s->asked);
+        }
+}
+
+void feed_init(struct fanout *fo) {
+        TAILQ_INIT(&fo->waiting);
+        TAILQ_INIT(&fo->later);
+        ev_timer_init(&fo->again, again, PAUSE, 0.);
+        fo->again.data = fo;
+}
+
+void feed_free(struct fanout *fo) {
+        ev_timer_stop(frontend_loop(fo->frontend), &fo->again);
+}

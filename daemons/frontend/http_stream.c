@@ -1,0 +1,138 @@
+/* http_stream.c - responses that go on: chunks in a bounded queue, written before the loop sleeps. */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "http_conn.h"
+#include "stats.h"
+
+#define DISCARD_MAX 4096u /* a client that keeps talking to a stream is closed */
+
+struct http_stream *http_stream_begin(struct http_request *r, const char *content_type,
+                                      const struct http_stream_events *ev, void *arg) {
+        struct http_conn *c = r->conn;
+        struct http_incoming *rq = c->rq;
+        struct buf *head = &c->server->scratch;
+        struct http_stream *st = calloc(1, sizeof(*st));
+        assert(&rq->r == r && c->state == CONN_BUSY);
+        if (!st) {
+                http_fail(r, STATUS_BUSY, (struct slice){ 0 }, &(struct http_extra){ .retry_after = 1 });
+                return NULL;
+        }
+        c->last = true;
+        *st = (struct http_stream){ .conn = c, .ev = *ev, .arg = arg, .chunked = !rq->old, .empty = rq->head };
+        st->progress = text_mono_micros();
+        memcpy(st->request_id, r->request_id, sizeof(st->request_id));
+        stat_add(STAT_http_requests, 1);
+        stat_add_word(STAT_http_responses, "2xx", 1);
+
+        buf_clear(head);
+        http_response_head(rq, 200, content_type, -1, NULL, head);
+        c->rq = NULL;
+        c->stream = st;
+        c->state = CONN_STREAM;
+        http_conn_timer(c, 0);
+        http_incoming_free(rq);
+        buf_free(&c->in);
+        buf_slice(&c->out, buf_view(head));
+        ev_io_start(c->server->loop, &c->rd);
+        http_server_turn(c);
+        return st;
+}
+
+bool http_stream_write(struct http_stream *st, struct slice bytes) {
+        struct http_conn *c = st->conn;
+        if (bytes.n == 0 || st->empty)
+                return true;
+        if (c->out.n + bytes.n > HTTP_STREAM_QUEUE)
+                return false;
+        if (st->chunked)
+                buf_fmt(&c->out, "%x\r\n", bytes.n);
+        buf_slice(&c->out, bytes);
+        if (st->chunked)
+                buf_str(&c->out, "\r\n");
+        st->fed = true;
+        if (!ev_is_active(&c->wr)) /* else the kernel is full and says when it is not */
+                http_server_turn(c);
+        return true;
+}
+
+size_t http_stream_queued(const struct http_stream *st) {
+        return st->conn->out.n;
+}
+
+int64_t http_stream_progress(const struct http_stream *st) {
+        return st->progress;
+}
+
+const char *http_stream_request_id(const struct http_stream *st) {
+        return st->request_id;
+}
+
+/* The rest of the queue leaves like any response. */
+static void detach(struct http_conn *c) {
+        struct http_stream *st = c->stream;
+        if (st->chunked && !st->empty)
+                buf_str(&c->out, "0\r\n\r\n");
+        c->stream = NULL;
+        free(st);
+        if (c->out.n > 0)
+                ev_io_start(c->server->loop, &c->wr);
+        http_conn_wrote(c);
+}
+
+void http_stream_end(struct http_stream *st) {
+        detach(st->conn);
+}
+
+void http_stream_drain(struct http_conn *c) {
+        struct http_stream_events ev = c->stream->ev;
+        void *arg = c->stream->arg;
+        detach(c);
+        ev.closed(arg);
+}
+
+void http_stream_lost(struct http_conn *c) {
+        struct http_stream *st = c->stream;
+        c->stream = NULL;
+        st->ev.closed(st->arg);
+        free(st);
+}
+
+void http_stream_input(struct http_conn *c, size_t n) {
+        c->stream->discarded += n;
+        if (c->stream->discarded > DISCARD_MAX)
+                http_conn_free(c);
+}
+
+void http_stream_flush(struct http_conn *c) {
+        struct http_stream *st = c->stream;
+        if (c->out.over) {
+                http_conn_free(c);
+                return;
+        }
+        if (c->out.n > 0) {
+                ssize_t n = write(c->rd.fd, c->out.p, c->out.n);
+                if (n < 0 && errno != EAGAIN && errno != EINTR) {
+                        http_conn_free(c);
+                        return;
+                }
+                if (n > 0) {
+                        st->progress = text_mono_micros();
+                        buf_drop(&c->out, (size_t)n);
+                }
+        }
+        if (c->out.n > 0) {
+                ev_io_start(c->server->loop, &c->wr);
+                return;
+        }
+        ev_io_stop(c->server->loop, &c->wr);
+        buf_free(&c->out);
+        if (st->empty) {
+                http_stream_drain(c);
+        } else if (st->fed) {
+                st->fed = false;
+                st->ev.drained(st->arg);
+        }
+}

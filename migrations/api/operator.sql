@@ -1,0 +1,113 @@
+-- operator.sql - what lifeosctl does: accounts and API keys.
+
+-- Service keys. Unknown, revoked and expired look the same from outside.
+CREATE FUNCTION api.key_check(key_id text, secret_hash bytea) RETURNS api.reply
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+        k lifeos.api_key;
+        reply api.reply;
+BEGIN
+        SELECT * INTO k FROM lifeos.api_key a WHERE a.key_id = key_id AND a.secret_hash = secret_hash
+               AND a.revoked_at IS NULL AND (a.expires_at IS NULL OR a.expires_at > lib.now());
+        IF NOT FOUND THEN
+                RETURN lib.refuse('AUTH_INVALID');
+        END IF;
+        reply.status := 'OK';
+        reply.body := lib.object('{ok,keyId,accountId,scope}',
+                                 ARRAY['true', lib.js(k.key_id), lib.js(k.account_id), lib.js(k.scope)]);
+        RETURN reply;
+END $$;
+
+CREATE FUNCTION lib.key_json(k lifeos.api_key) RETURNS json LANGUAGE sql STABLE AS $$
+        SELECT row_to_json(j) FROM (SELECT
+                k.key_id AS "keyId", k.account_id AS "accountId", k.scope AS "scope", k.label AS "label",
+                lib.ms(k.created_at) AS "createdAtMs", lib.ms(k.expires_at) AS "expiresAtMs",
+                lib.ms(k.revoked_at) AS "revokedAtMs") j
+$$;
+
+CREATE FUNCTION api.key_create(command_id text, key_id text, secret_hash bytea, account_id text, scope text, label text,
+                               expires_at_ms bigint, command_hash bytea) RETURNS api.reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+        k lifeos.api_key;
+        reply api.reply := lib.receipt_find('*', 'operator', command_id, command_hash, 'key_create');
+BEGIN
+        IF reply.status IS NOT NULL THEN
+                RETURN reply;
+        END IF;
+        PERFORM 1 FROM lifeos.api_key a WHERE a.key_id = key_id;
+        IF FOUND THEN
+                RETURN lib.refuse('KEY_EXISTS');
+        END IF;
+        INSERT INTO lifeos.api_key (key_id, account_id, scope, label, secret_hash, created_at, expires_at)
+        VALUES (key_id, account_id, scope, label, secret_hash, lib.now(), expires_at_ms * 1000) RETURNING * INTO k;
+        PERFORM lib.audit(account_id, '@account', 'operator', 'operator', 'key_create', 'OK', lib.key_json(k));
+        RETURN lib.receipt_put('*', 'operator', command_id, command_hash, 'key_create', NULL, NULL,
+                               lib.object('{ok,key}', ARRAY['true', lib.key_json(k)::text]));
+END $$;
+
+CREATE FUNCTION api.key_list(account_id text) RETURNS api.reply
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+        reply api.reply;
+BEGIN
+        reply.status := 'OK';
+        SELECT lib.object('{ok,keys}', ARRAY['true', '[' || coalesce(string_agg(lib.key_json(k)::text, ','
+                                                     ORDER BY k.account_id, k.created_at, k.key_id), '') || ']'])
+        INTO reply.body FROM lifeos.api_key k WHERE account_id IS NULL OR k.account_id = account_id;
+        RETURN reply;
+END $$;
+
+CREATE FUNCTION api.key_revoke(command_id text, key_id text, command_hash bytea) RETURNS api.reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+        k lifeos.api_key;
+        reply api.reply := lib.receipt_find('*', 'operator', command_id, command_hash, 'key_revoke');
+BEGIN
+        IF reply.status IS NOT NULL THEN
+                RETURN reply;
+        END IF;
+        UPDATE lifeos.api_key a SET revoked_at = coalesce(a.revoked_at, lib.now()) WHERE a.key_id = key_id RETURNING * INTO k;
+        IF NOT FOUND THEN
+                RETURN lib.refuse('KEY_NOT_FOUND');
+        END IF;
+        PERFORM lib.audit(k.account_id, '@account', 'operator', 'operator', 'key_revoke', 'OK', lib.key_json(k));
+        RETURN lib.receipt_put('*', 'operator', command_id, command_hash, 'key_revoke', NULL, NULL,
+                               lib.object('{ok,key}', ARRAY['true', lib.key_json(k)::text]));
+END $$;
+
+-- Comma separated names, trimmed; the empty text is none.
+CREATE FUNCTION lib.names(given text) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
+        SELECT coalesce(array_agg(DISTINCT btrim(n) ORDER BY btrim(n)) FILTER (WHERE btrim(n) <> ''), '{}')
+        FROM unnest(string_to_array(given, ',')) n
+$$;
+
+CREATE FUNCTION api.account_set(command_id text, account_id text, status text, livekit_agents text, command_hash bytea)
+RETURNS api.reply LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+        a lifeos.account;
+        at bigint := lib.now();
+        body json;
+        reply api.reply := lib.receipt_find('*', 'operator', command_id, command_hash, 'account_set');
+BEGIN
+        IF reply.status IS NOT NULL THEN
+                RETURN reply;
+        ELSIF account_id = '*' THEN
+                RETURN lib.refuse('INVALID_REQUEST', 'accountId: * is not an account');
+        END IF;
+        INSERT INTO lifeos.account AS c (account_id, status, livekit_agents, created_at, updated_at)
+        VALUES (account_id, coalesce(status, 'active'), lib.names(coalesce(livekit_agents, '')), at, at)
+        ON CONFLICT ON CONSTRAINT account_pkey DO UPDATE SET status = coalesce(status, c.status), updated_at = at,
+                livekit_agents = CASE WHEN livekit_agents IS NULL THEN c.livekit_agents ELSE lib.names(livekit_agents) END
+        RETURNING * INTO a;
+        body := lib.object('{accountId,status,livekitAgents,createdAtMs,updatedAtMs}', ARRAY[lib.js(a.account_id),
+                lib.js(a.status), array_to_json(a.livekit_agents)::text, lib.ms(a.created_at)::text, lib.ms(a.updated_at)::text]);
+        PERFORM lib.audit(account_id, '@account', 'operator', 'operator', 'account_set', 'OK', body);
+        RETURN lib.receipt_put('*', 'operator', command_id, command_hash, 'account_set', NULL, NULL,
+                               lib.object('{ok,account}', ARRAY['true', body::text]));
+END $$;

@@ -1,0 +1,166 @@
+"""client - the gateway as a frontend, an ingest agent and LiveKit see it; standard library only."""
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import shlex
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+
+
+class Refused(Exception):
+    def __init__(self, status, code, text):
+        super().__init__(f"{status} {code}: {text}")
+        self.status, self.code = status, code
+
+
+def until(what, fn, seconds=20):
+    """Waits for a condition; the time is a bound, not a guess."""
+    end = time.monotonic() + seconds
+    while not (got := fn()):
+        if time.monotonic() > end:
+            sys.exit(f"demo: {what}: did not happen within {seconds} s")
+        time.sleep(0.02)
+    return got
+
+
+class Gateway:
+    def __init__(self, url, user, env):
+        self.url, self.user, self.env = urllib.parse.urlsplit(url), user, env
+        self.said = ""  # the last answer as it came
+        command = shlex.split(env["LIFEOS_TOKEN_CMD"]) + ["--user", user]
+        self.token = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+    @classmethod
+    def from_environment(cls, user):
+        return cls(os.environ["LIFEOS_URL"], user, os.environ)
+
+    def stranger(self):
+        return Gateway(self.url.geturl(), f"stranger-{os.urandom(3).hex()}", self.env)
+
+    def connect(self, timeout=20):
+        return http.client.HTTPConnection(self.url.hostname, self.url.port, timeout=timeout)
+
+    def request(self, method, path, body=None, headers=None):
+        c = self.connect()
+        try:
+            c.request(method, path, body, headers or {})
+            r = c.getresponse()
+            text = r.read().decode()
+        finally:
+            c.close()
+        answer = json.loads(text) if text.startswith("{") else {}
+        self.said = text
+        if r.status >= 300:
+            raise Refused(r.status, answer.get("code", "?"), answer.get("message", text))
+        return answer
+
+    def bearer(self, token, more=None):
+        return {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **(more or {})}
+
+    def get(self, path):
+        return self.request("GET", path, headers=self.bearer(self.token))
+
+    def post(self, path, body, key=None):
+        return self.request("POST", path, json.dumps(body), self.bearer(self.token, {"Idempotency-Key": key} if key else None))
+
+    def ready(self):
+        try:
+            answer = self.request("GET", "/health/ready")
+        except (Refused, OSError, http.client.HTTPException):
+            return None
+        return [k for k, v in answer.items() if isinstance(v, (dict, str))] or ["ready"]
+
+    def ingest(self, events):
+        return self.request("POST", "/v1/realtime/events", json.dumps(events), self.bearer(self.env["LIFEOS_INGEST_TOKEN"]))
+
+    def try_ingest(self, events):
+        """As a client is told to: the same events again until they are acknowledged."""
+        try:
+            return self.ingest(events)
+        except (OSError, http.client.HTTPException):
+            return None
+        except Refused as e:
+            if e.status != 503:
+                raise
+            return None
+
+    def replay(self, session):
+        return self.get(f"/v1/realtime/sessions/{session}/events?afterSequence=0&limit=500")["events"]
+
+    def latest(self, session):
+        return self.replay(session)[-1]["sequence"]
+
+    def webhook(self, body, authorization):
+        return self.request("POST", "/v1/providers/livekit/webhook", body,
+                            {"Authorization": authorization, "Content-Type": "application/webhook+json"})
+
+    def kill(self, daemon):
+        command = self.env.get("LIFEOS_KILL_CMD")
+        return bool(command) and subprocess.run(shlex.split(command) + [daemon], check=False).returncode == 0
+
+
+def b64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def livekit_event(name, room, gateway, **participant):
+    """A webhook as LiveKit sends it: the body, and a JWT over its hash."""
+    key, secret = gateway.env["LIFEOS_LIVEKIT_API_KEY"], gateway.env["LIFEOS_LIVEKIT_API_SECRET"]
+    now = int(time.time())
+    event = {"event": name, "id": f"EV_{os.urandom(8).hex()}", "createdAt": str(now), "room": {"sid": "RM_demo", "name": room}}
+    if name.startswith("participant"):
+        event["participant"] = {"sid": "PA_demo", "identity": "ana", "state": "ACTIVE", "joinedAt": str(now), **participant}
+    body = json.dumps(event).encode()
+    claims = {"iss": key, "iat": now, "nbf": now, "exp": now + 300,
+              "sha256": base64.b64encode(hashlib.sha256(body).digest()).decode()}
+    signed = b".".join(b64url(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
+    mac = hmac.new(secret.encode(), signed, hashlib.sha256).digest()
+    return body, (signed + b"." + b64url(mac)).decode()
+
+
+class Listener:
+    """A live stream, read by a thread; reconnects where it was, as EventSource does."""
+
+    def __init__(self, gateway, session):
+        self.gateway, self.session = gateway, session
+        self.events, self.heard = [], []  # parsed, and as they came
+        threading.Thread(target=self.run, daemon=True).start()
+
+    @property
+    def last(self):
+        return self.events[-1]["sequence"] if self.events else 0
+
+    def run(self):
+        while True:
+            try:
+                self.read()
+            except (OSError, http.client.HTTPException):
+                pass
+            time.sleep(0.05)
+
+    def read(self):
+        c = self.gateway.connect(timeout=60)
+        c.request("GET", f"/v1/realtime/sessions/{self.session}/events?afterSequence={self.last}",
+                  headers={"Authorization": f"Bearer {self.gateway.token}", "Accept": "text/event-stream"})
+        name, data = "message", []
+        for raw in c.getresponse():
+            line = raw.decode().rstrip("\n")
+            if line.startswith("event:"):
+                name = line[6:].strip()
+            elif line.startswith("data:"):
+                data.append(line[5:].removeprefix(" "))
+            elif not line:
+                if name == "message" and data:
+                    self.heard.append("\n".join(data))
+                    self.events.append(json.loads(self.heard[-1]))
+                name, data = "message", []
+
+    def reached(self, sequence):
+        until(f"the live stream hears sequence {sequence}", lambda: self.last >= sequence)
+        return self.last

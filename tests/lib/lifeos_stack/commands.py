@@ -1,0 +1,190 @@
+"""commands - up, down, kill, token, status, logs."""
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+from . import postgres
+from .layout import ROOT, Layout, processes
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def until(what, seconds, fn):
+    """Waits for a condition; the time is a bound, not a guess."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        got = fn()
+        if got:
+            return got
+        time.sleep(0.02)
+    raise SystemExit(f"stack: {what} did not happen within {seconds} s")
+
+
+def build(layout):
+    if not (layout.build / "build.ninja").exists():
+        say(f"building into {layout.build} ...")
+        subprocess.run(["meson", "setup", str(layout.build), str(ROOT)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["ninja", "-C", str(layout.build), "--quiet"], check=True, stdout=sys.stderr)
+
+
+def ctl(layout, *args, stdin=None):
+    argv = [layout.program("lifeosctl"), *args, "--keys", str(layout.keys), "--runtime", str(layout.run),
+            "--config", str(layout.conf)]
+    r = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False)
+    if r.returncode:
+        raise SystemExit(f"{' '.join(args)}: {r.stderr.strip()}")
+    return r.stdout.strip()
+
+
+def write_conf(layout, settings):
+    values = {"frontend_instances": "2", "livekit_url": "wss://livekit.invalid",
+              "rate_actor_per_minute": "6000000", "rate_address_per_minute": "6000000",
+              "pg_conninfo": postgres.conninfo(layout.pg, "lifeos-writer")}
+    for s in settings:
+        name, _, value = s.partition("=")
+        values[name.strip()] = value.strip()
+    layout.conf.write_text("".join(f"{k} = {v}\n" for k, v in values.items()))
+
+
+def prepare(layout, args):
+    for d in (layout.run / "frontend", layout.logs, layout.pids):
+        d.mkdir(parents=True)
+    layout.dir.chmod(0o711)
+    write_conf(layout, args.set)
+    key, secret = "API" + secrets.token_hex(6), secrets.token_urlsafe(36)
+    ctl(layout, "keys", "init", str(layout.keys), "--current-user")
+    ctl(layout, "livekit", "set-keys", stdin=f"{key} {secret}\n")
+    say("starting PostgreSQL ...")
+    postgres.create(layout.pg)
+    postgres.start(layout.pg)
+    postgres.prepare(layout.pg)
+    subprocess.run([layout.program("lifeos-migrate"), "--dir", str(ROOT / "migrations"), "--conninfo",
+                    postgres.conninfo(layout.pg, "lifeos-migrate")], check=True, stdout=subprocess.DEVNULL)
+    return key, secret
+
+
+def ready(url):
+    try:
+        with urllib.request.urlopen(url + "/health/ready", timeout=2) as r:
+            return r.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def up(args):
+    layout = Layout(args.dir)
+    if layout.env.exists() and layout.sockets.exists():
+        print(layout.env)
+        return 0
+    if layout.dir.exists():
+        down(args)
+    build(layout)
+    layout.dir.mkdir(parents=True)
+    key, secret = prepare(layout, args)
+    say("starting the daemons ...")
+    with open(layout.logs / "stack", "ab") as log:
+        subprocess.Popen([sys.executable, str(ROOT / "tests" / "stack"), "supervise", "--dir", str(layout.dir)],
+                         stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                         env={**os.environ, "LIFEOS_STACK_PORT": str(args.port)})
+    until("the sockets", 10, layout.sockets.exists)
+    ports = json.loads(layout.sockets.read_text())
+    url = f"http://127.0.0.1:{ports['http']}"
+    until("readiness (see tests/stack logs)", 30, lambda: ready(url))
+    ingest = ctl(layout, "key", "create", "--scope", "ingest", "--account", "*", "--label", "stack")
+    operator = ctl(layout, "key", "create", "--scope", "operator", "--account", "*", "--label", "stack")
+    write_env(layout, {
+        "LIFEOS_URL": url, "LIFEOS_METRICS_URL": f"http://127.0.0.1:{ports['metrics']}/metrics",
+        "LIFEOS_LIVEKIT_API_KEY": key, "LIFEOS_LIVEKIT_API_SECRET": secret, "LIFEOS_INGEST_TOKEN": ingest,
+        "LIFEOS_OPERATOR_TOKEN": operator, "LIFEOS_PG": postgres.conninfo(layout.pg, "lifeos-admin"),
+        "LIFEOS_STACK_DIR": str(layout.dir)})
+    print(layout.env)
+    return 0
+
+
+def write_env(layout, values):
+    tmp = layout.env.with_suffix(".tmp")
+    tmp.write_text("".join(f"export {k}='{v}'\n" for k, v in values.items()))
+    tmp.chmod(0o600)
+    tmp.rename(layout.env)
+
+
+def supervise(args):
+    from .supervisor import Supervisor
+    layout = Layout(args.dir)
+    (layout.pids / "stack").write_text(f"{os.getpid()}\n")
+    Supervisor(args.dir, int(os.environ.get("LIFEOS_STACK_PORT", "0"))).run()
+    (layout.pids / "stack").unlink(missing_ok=True)
+    return 0
+
+
+def read_pid(layout, name):
+    try:
+        return int((layout.pids / name).read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def gone(pid):
+    try:
+        os.kill(pid, 0)
+        return open(f"/proc/{pid}/stat", encoding="ascii").read().rsplit(")", 1)[1].split()[0] == "Z"
+    except (ProcessLookupError, OSError):
+        return True
+
+
+def down(args):
+    layout = Layout(args.dir)
+    pid = read_pid(layout, "stack")
+    if pid and not gone(pid):
+        os.kill(pid, signal.SIGTERM)
+        until("the supervisor's end", 30, lambda: gone(pid))
+    postgres.stop(layout.pg, "immediate")
+    shutil.rmtree(layout.dir, ignore_errors=True)
+    return 0
+
+
+def kill(args):
+    layout = Layout(args.dir)
+    name = "frontend@1" if args.daemon == "frontend" else args.daemon
+    pid = postgres.pid(layout.pg) if name == "postgres" else read_pid(layout, name)
+    if pid is None:
+        raise SystemExit(f"stack: no daemon '{args.daemon}' runs; there are: "
+                         + ", ".join([*(p.name for p in processes(layout)), "postgres"]))
+    os.kill(pid, signal.SIGKILL)
+    until(f"{name}'s end", 10, lambda: gone(pid))
+    return 0
+
+
+def token(args):
+    extra = [x for k in ("account", "role", "ttl") if getattr(args, k) for x in (f"--{k}", getattr(args, k))]
+    print(ctl(Layout(args.dir), "token", "--user", args.user, "--quiet", *extra))
+    return 0
+
+
+def status(args):
+    layout = Layout(args.dir)
+    for name in ["stack", *(p.name for p in processes(layout))]:
+        pid = read_pid(layout, name)
+        words = (layout.pids / name).read_text().split() if pid else []
+        more = f", restarted {words[2]} times" if len(words) > 2 else ""
+        print(f"{name:<12} {'pid ' + str(pid) + more if pid else 'not running'}")
+    print(f"{'postgres':<12} pid {postgres.pid(layout.pg)}")
+    return 0
+
+
+def logs(args):
+    layout = Layout(args.dir)
+    for f in sorted(layout.logs.iterdir()):
+        if args.daemon in (None, f.name):
+            for line in f.read_text(errors="replace").splitlines():
+                print(f"{f.name}: {line}")
+    return 0
