@@ -231,7 +231,8 @@ static unsigned spread(struct stream *s) {
                         continue;
                 }
                 stream_live(l, false);
-                stat_add(STAT_stream_catchups, 1);
+                if (!run_follows(&s->recent, l->cursor))
+                        stat_add(STAT_stream_catchups, 1);
                 if (ready)
                         feed_want(s);
         }

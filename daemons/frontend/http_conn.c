@@ -82,7 +82,7 @@ static void refuse(struct http_conn *c, enum status s) {
         }
         c->last = true;
         enter(c, CONN_BUSY, SETTING_http_request_seconds);
-        http_fail(&c->rq->r, s, (struct slice){ 0 }, NULL);
+        http_fail(&c->rq->r, s, (struct slice){ 0 }, &(struct http_extra){ .retry_after = s == STATUS_BUSY });
 }
 
 static void dispatch(struct http_conn *c) {
@@ -402,6 +402,7 @@ struct http_conn *http_conn_new(struct http_server *s, int fd, enum http_listene
         ev_io_init(&c->wr, on_writable, fd, EV_WRITE);
         ev_init(&c->timer, on_timer);
         c->rd.data = c->wr.data = c->timer.data = c;
+        http_server_add(c);
         c->state = CONN_PROXY;
         if (via == HTTP_PROXY)
                 enter(c, CONN_PROXY, SETTING_http_header_seconds);

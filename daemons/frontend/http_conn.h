@@ -107,6 +107,7 @@ struct http_server {
 void http_server_turn(struct http_conn *c); /* http_conn_turn(c) before the loop sleeps */
 void http_server_idle_add(struct http_conn *c);
 void http_server_idle_remove(struct http_conn *c);
+void http_server_add(struct http_conn *c);
 void http_server_forget(struct http_conn *c); /* from every list; accepting goes on if it had stopped */
 
 /* http_conn.c: the states */

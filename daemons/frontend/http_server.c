@@ -75,6 +75,16 @@ static void turn_remove(struct http_conn *c) {
         c->on_turn = false;
 }
 
+void http_server_add(struct http_conn *c) {
+        struct http_server *s = c->server;
+        c->next = s->conns;
+        if (s->conns)
+                s->conns->prev = c;
+        s->conns = c;
+        s->n_conns++;
+        count(s);
+}
+
 void http_server_forget(struct http_conn *c) {
         struct http_server *s = c->server;
         if (c->on_turn)
@@ -109,8 +119,8 @@ static void on_turn_timer(struct ev_loop *loop, struct ev_timer *w, int revents)
 
 static void on_pause_over(struct ev_loop *loop, struct ev_timer *w, int revents) {
         struct http_server *s = w->data;
-        (void)loop;
         (void)revents;
+        ev_timer_stop(loop, w);
         if (!s->draining)
                 listeners_run(s, true);
 }
@@ -137,7 +147,7 @@ static bool accept_one(struct http_listening *l) {
         struct http_server *s = l->server;
         struct sockaddr_storage peer = { 0 };
         socklen_t size = sizeof(peer);
-        char address[46];
+        char address[46] = "";
         if (full(s)) {
                 listeners_run(s, false);
                 return false;
@@ -154,18 +164,10 @@ static bool accept_one(struct http_listening *l) {
         if (s->n_conns >= s->max_conns)
                 http_conn_free(s->idle_first);
         address_text(&peer, address);
-        struct http_conn *c = http_conn_new(s, fd, l->how, address);
-        if (!c) {
-                close(fd);
-                return false;
-        }
-        c->next = s->conns;
-        if (s->conns)
-                s->conns->prev = c;
-        s->conns = c;
-        s->n_conns++;
-        count(s);
-        return true;
+        if (http_conn_new(s, fd, l->how, address))
+                return true;
+        close(fd);
+        return false;
 }
 
 static void on_accept(struct ev_loop *loop, struct ev_io *w, int revents) {

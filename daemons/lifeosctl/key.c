@@ -78,9 +78,25 @@ int run_key_create(const struct ctl *ctl, int argc, char **argv) {
         return create(ctl, &m);
 }
 
-/* One key a line, as name=value; texts without their quotes, what is null left out. */
+/* createdAtMs=1795250933313 is printed as createdAt=2026-11-21T08:48:53.313Z. */
+static void print_member(struct slice name, struct json v) {
+        char time[28];
+        struct slice s;
+        int64_t ms;
+
+        if (name.n > 4 && memcmp(name.p + name.n - 4, "AtMs", 4) == 0 && json_int(v, &ms) && ms >= 0 &&
+            ms <= MILLIS_MAX) {
+                name.n -= 2;
+                s = (struct slice){ time, (uint32_t)text_time_put(ms * 1000, time) };
+        } else if (!json_str(v, &s)) {
+                s = json_raw(v);
+        }
+        printf("%.*s=%.*s", SLICE_FMT(name), SLICE_FMT(s));
+}
+
+/* One key a line, as name=value; what is null left out. */
 static void print_key(struct json key) {
-        struct slice name, s;
+        struct slice name;
         struct json v;
         uint32_t it = 0;
         bool first = true;
@@ -88,9 +104,8 @@ static void print_key(struct json key) {
         while (json_next(key, &it, &name, &v)) {
                 if (json_type(v) == JSON_NULL)
                         continue;
-                if (!json_str(v, &s))
-                        s = json_raw(v);
-                printf("%s%.*s=%.*s", first ? "" : "  ", SLICE_FMT(name), SLICE_FMT(s));
+                fputs(first ? "" : "  ", stdout);
+                print_member(name, v);
                 first = false;
         }
         putchar('\n');

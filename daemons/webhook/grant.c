@@ -9,7 +9,7 @@
 #include "settings.h"
 #include "stats.h"
 
-#define TOKEN_MAX 32768u
+#define TOKEN_MAX 65536u
 #define ARENA_MAX (2u << 20)
 
 /* api.token_grant's answer. */

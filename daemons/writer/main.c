@@ -84,6 +84,7 @@ static void writer_open(struct daemon *d) {
 static void writer_connect(struct daemon *d) {
         struct writer *w = d->state;
 
+        daemon_ready(d, false, "connecting to PostgreSQL");
         w->lanes = lanes_new(d->loop, w->answerer);
         w->reader = reader_new(d->loop, w->answerer, w->watch);
         w->reports = reports_new(d->loop, w->subs, w->reader);

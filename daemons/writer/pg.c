@@ -8,7 +8,7 @@
 #include "log.h"
 #include "settings.h"
 
-#define CONNECT_SECONDS 5.0
+#define CONNECT_SECONDS 10.0
 #define RETRY_FIRST     0.05
 #define RETRY_LAST      1.0
 

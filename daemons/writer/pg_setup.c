@@ -6,34 +6,37 @@
 #include "schema_hash.h"
 #include "settings.h"
 
-static const char *const lane_settings[] = {
-        "SET synchronous_commit = on",
-        "SET statement_timeout = '10s'",
-        "SET lock_timeout = '2s'",
-        "SET idle_in_transaction_session_timeout = '10s'",
+#define SETTINGS_MAX 5
+
+struct session {
+        const char *sql[SETTINGS_MAX];
+        int n;
 };
-static const char *const reader_settings[] = {
-        "SET default_transaction_read_only = on",
-        "SET statement_timeout = '5s'",
-        "SET idle_in_transaction_session_timeout = '10s'",
-};
-#define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
+
+/* A read that hangs, a lock that is never given back, a client that is gone: each has its limit here. */
+static struct session session_of(enum pg_role role) {
+        static char parked[64];
+
+        if (role == PG_READER)
+                return (struct session){ { "SET default_transaction_read_only = on", "SET statement_timeout = '5s'",
+                                           "SET idle_in_transaction_session_timeout = '10s'" },
+                                         3 };
+        snprintf(parked, sizeof parked, "SET lifeos.webhooks_parked_max = %lld",
+                 (long long)setting_int(SETTING_webhooks_parked_max));
+        return (struct session){ { "SET synchronous_commit = on", "SET statement_timeout = '10s'",
+                                   "SET lock_timeout = '2s'", "SET idle_in_transaction_session_timeout = '10s'", parked },
+                                 5 };
+}
 
 static bool query(PGconn *conn, const char *sql) {
         return PQsendQueryParams(conn, sql, 0, NULL, NULL, NULL, NULL, 0);
 }
 
-static int settings_of(enum pg_role role, const char *const **ret) {
-        *ret = role == PG_LANE ? lane_settings : reader_settings;
-        return role == PG_LANE ? COUNT(lane_settings) : COUNT(reader_settings);
-}
-
 static bool session_send(PGconn *conn, enum pg_role role) {
-        const char *const *sql;
-        int n = settings_of(role, &sql);
+        struct session s = session_of(role);
 
-        for (int i = 0; i < n; i++)
-                if (!query(conn, sql[i]))
+        for (int i = 0; i < s.n; i++)
+                if (!query(conn, s.sql[i]))
                         return false;
         return query(conn, "SELECT api.schema_hash()");
 }
@@ -62,14 +65,13 @@ static const char *words(const PGresult *res) {
 }
 
 static bool session_result(enum pg_role role, int nth, const PGresult *res, char why[static 256]) {
-        const char *const *sql;
-        int n = settings_of(role, &sql);
+        struct session session = session_of(role);
         ExecStatusType s = PQresultStatus(res);
 
-        if (nth < n) {
+        if (nth < session.n) {
                 if (s == PGRES_COMMAND_OK)
                         return true;
-                snprintf(why, 256, "%s: %s", sql[nth], words(res));
+                snprintf(why, 256, "%s: %s", session.sql[nth], words(res));
                 return false;
         }
         if (s != PGRES_TUPLES_OK || PQntuples(res) != 1) {

@@ -66,7 +66,7 @@ static void on_health(void *arg, const struct answer *a) {
         r->asking = false;
         arena_reset(&r->arena);
         if (a->status == STATUS_OK && json_parse(a->body, &r->arena, &doc, &why, &at) == 0 &&
-            json_int(json_get(doc, "webhooksParked"), &parked))
+            json_int(json_get(doc, "parkedWebhooks"), &parked))
                 stat_set(STAT_webhooks_parked, parked);
 }
 

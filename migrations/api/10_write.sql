@@ -5,7 +5,8 @@ CREATE FUNCTION lib.event_id(salt bytea, session_id text, type text, cause text)
 $$ SELECT 'evt_' || left(encode(lib.hash(encode(salt, 'hex'), session_id, type, cause), 'hex'), 32) $$;
 
 -- Waits for the stream and keeps it until COMMIT. False: there is none.
-CREATE FUNCTION lib.stream_lock(account_id text, stream_id text) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+CREATE FUNCTION lib.stream_lock(account_id text, stream_id text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 BEGIN
         PERFORM 1 FROM lifeos.stream s WHERE s.account_id = account_id AND s.stream_id = stream_id FOR NO KEY UPDATE;
@@ -14,7 +15,8 @@ END $$;
 
 -- Appends one event of our own; the caller holds the stream. payload is canonical JSON. Returns the sequence.
 CREATE FUNCTION lib.emit(account_id text, session_id text, event_id text, type text, payload text, origin text,
-                         actor_id text, ts bigint, received_at bigint) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+                         actor_id text, ts bigint, received_at bigint) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
         st lifeos.stream;
@@ -41,7 +43,8 @@ END $$;
 
 -- Who did what to a session (or, under @account, to the account), in the same transaction.
 CREATE FUNCTION lib.audit(account_id text, stream_id text, actor_id text, actor_role text, action text, outcome text,
-                          detail json) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+                          detail json) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
         st lifeos.stream;
@@ -72,7 +75,7 @@ $$;
 
 -- The first answer to this command, if there was one. status NULL: there was none, go on.
 CREATE FUNCTION lib.receipt_find(account_id text, actor_id text, command_id text, command_hash bytea, op text)
-RETURNS api.reply LANGUAGE plpgsql STABLE AS $$
+RETURNS api.reply LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
         r lifeos.command_receipt;
@@ -99,7 +102,8 @@ END $$;
 -- Keeps the answer and returns it. Two nodes running one command at once meet here: the second one fails and is
 -- repeated, and then finds this.
 CREATE FUNCTION lib.receipt_put(account_id text, actor_id text, command_id text, command_hash bytea, op text,
-                                session_id text, head bigint, body json) RETURNS api.reply LANGUAGE plpgsql VOLATILE AS $$
+                                session_id text, head bigint, body json) RETURNS api.reply
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
         reply api.reply;

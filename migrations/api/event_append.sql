@@ -42,7 +42,7 @@ $$ SELECT sha256(previous || int8send(sequence) || body) $$;
 -- is a repeat if the content is the same; else its whole request is refused, and what it had taken is free again.
 CREATE FUNCTION lib.append_dedupe(p_account text[], e_pair integer[], events_op integer[], events_event_id text[],
                                   content bytea[], INOUT op_status text[], INOUT op_culprit integer[], OUT e_new boolean[])
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
         leader integer[];       -- the first event with the same id
@@ -87,7 +87,7 @@ END $$;
 CREATE FUNCTION lib.append_streams(account_id text[], actor_id text[], actor_role text[], events_op integer[],
                                    events_session_id text[], OUT first integer[], OUT op integer[], OUT session text[],
                                    OUT account text[], OUT status text[], OUT place integer[])
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 BEGIN
         SELECT array_agg(r.first ORDER BY r.first), array_agg(r.op ORDER BY r.first),
@@ -116,7 +116,7 @@ END $$;
 -- Locked in one order everywhere, so that two batches never wait for each other in a circle.
 CREATE FUNCTION lib.append_lock(p_account text[], p_session text[], p_status text[], OUT account text[],
                                 OUT session text[], OUT head bigint[], OUT hash bytea[])
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 BEGIN
         SELECT array_agg(l.account_id), array_agg(l.stream_id), array_agg(l.head), array_agg(l.head_hash)
@@ -130,7 +130,7 @@ END $$;
 
 -- For each event the number of its (request, session). Almost always a request is about one session.
 CREATE FUNCTION lib.append_pairs(p_op integer[], p_session text[], events_op integer[], events_session_id text[])
-RETURNS integer[] LANGUAGE plpgsql VOLATILE AS $$
+RETURNS integer[] LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
         pair integer[] := '{}';
@@ -160,7 +160,7 @@ END $$;
 -- The hash chains, one link per new event. Sequences are taken here and nowhere else.
 CREATE FUNCTION lib.append_chain(e_place integer[], e_new boolean[], body bytea[], INOUT head bigint[],
                                  INOUT hash bytea[], OUT e_seq bigint[], OUT e_hash bytea[])
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         place integer;
         current integer := 0;

@@ -52,8 +52,8 @@ BEGIN
         reply.account_id := see.account;
         reply.session_id := session_id;
         reply.head := see.head;
-        SELECT lib.object('{ok,sessionId,latestSequence,status}',
-                          ARRAY['true', lib.js(session_id), see.head::text, lib.js(c.status)])
+        SELECT lib.object('{ok,accountId,sessionId,latestSequence,status}',
+                          ARRAY['true', lib.js(see.account), lib.js(session_id), see.head::text, lib.js(c.status)])
         INTO STRICT reply.body
         FROM lifeos.call_session c WHERE c.account_id = see.account AND c.session_id = session_id;
         RETURN reply;
@@ -73,7 +73,7 @@ $$;
 -- The state of each utterance among the newest n segments, by first appearance: a final beats any partial, the later of
 -- two beats the earlier.
 CREATE FUNCTION lib.transcript_state(account_id text, session_id text, n bigint, OUT state text, OUT read bigint)
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 BEGIN
         SELECT '[' || coalesce(string_agg(lib.snapshot_json(t, e.payload), ',' ORDER BY k.appeared), '') || ']', max(k.n)
@@ -92,7 +92,8 @@ END $$;
 
 -- One page by sequence. A timestamp only filters, and only when no sequence is given.
 CREATE FUNCTION lib.event_page(account_id text, session_id text, after_sequence bigint, after_ts bigint, after_event_id text,
-                               n bigint, OUT events text, OUT read bigint, OUT last bigint) LANGUAGE plpgsql STABLE AS $$
+                               n bigint, OUT events text, OUT read bigint, OUT last bigint)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 BEGIN
         SELECT '[' || coalesce(string_agg(x.event, ',' ORDER BY x.sequence), '') || ']', count(*), max(x.sequence)
@@ -147,7 +148,7 @@ END $$;
 -- With nothing found by a timestamp the client is up to date, and goes on from the head.
 CREATE FUNCTION lib.replay_body(s lifeos.call_session, head bigint, page record, transcript record, given text,
                                 after_event_id text, after_sequence bigint, diagnostics json) RETURNS json
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         next_cursor bigint := coalesce(page.last, after_sequence, CASE WHEN given IS NOT NULL THEN head END, 0);
         keys text[] := '{ok,sessionId,resume,watermark,events,nextCursor,hasMore,transcriptState,transcriptSnapshotsCount}';

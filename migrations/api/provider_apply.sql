@@ -8,7 +8,7 @@ CREATE FUNCTION lib.is_caller(kind text) RETURNS boolean LANGUAGE sql IMMUTABLE 
 $$ SELECT upper(coalesce(nullif(kind, ''), 'STANDARD')) IN ('STANDARD', 'SIP') $$;
 
 CREATE FUNCTION lib.provider_emit(s lifeos.call_session, p lifeos.provider_parked, type text, payload text) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
         PERFORM lib.emit(s.account_id, s.session_id, lib.event_id(s.id_salt, s.session_id, type, p.provider_event_id), type,
                          payload, 'livekit', 'livekit', p.provider_at, p.received_at);
@@ -16,7 +16,7 @@ END $$;
 
 -- What is known of this connection after this webhook. An earlier answer is kept: news may come in any order.
 CREATE FUNCTION lib.provider_participant_put(s lifeos.call_session, p lifeos.provider_parked)
-RETURNS lifeos.provider_participant LANGUAGE plpgsql VOLATILE AS $$
+RETURNS lifeos.provider_participant LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         left_now boolean := p.event <> 'participant_joined';
         r lifeos.provider_participant;
@@ -38,7 +38,7 @@ END $$;
 
 -- The line to the provider is lost; the reconnect window opens.
 CREATE FUNCTION lib.provider_lost(s lifeos.call_session, p lifeos.provider_parked, reason text) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         attempt bigint := s.reconnect_attempts + 1;
 BEGIN
@@ -51,7 +51,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION lib.provider_active(s lifeos.call_session, p lifeos.provider_parked, at bigint) RETURNS lifeos.call_session
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
         UPDATE lifeos.call_session c SET provider_call_id = coalesce(c.provider_call_id, c.room_sid)
         WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
@@ -63,7 +63,7 @@ END $$;
 -- Somebody is gone. Only the last person's leaving says something about the call; being replaced by one's own second
 -- connection says nothing, and when the room is being closed its end will tell.
 CREATE FUNCTION lib.provider_gone(s lifeos.call_session, p lifeos.provider_parked, k lifeos.provider_participant)
-RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+RETURNS void LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
         IF k.disconnect_reason IN ('DUPLICATE_IDENTITY', 'ROOM_DELETED', 'ROOM_CLOSED', 'PARTICIPANT_REMOVED') THEN
                 RETURN;
@@ -82,7 +82,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION lib.provider_joined(s lifeos.call_session, p lifeos.provider_parked) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         k lifeos.provider_participant := lib.provider_participant_put(s, p);
 BEGIN
@@ -101,7 +101,7 @@ END $$;
 
 -- Leaving without having been announced still tells when it joined.
 CREATE FUNCTION lib.provider_left(s lifeos.call_session, p lifeos.provider_parked) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         k lifeos.provider_participant := lib.provider_participant_put(s, p);
 BEGIN
@@ -116,7 +116,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION lib.provider_finished(s lifeos.call_session, p lifeos.provider_parked) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
         UPDATE lifeos.provider_participant k SET left_at = p.provider_at, disconnect_reason = 'ROOM_FINISHED'
         WHERE k.account_id = s.account_id AND k.session_id = s.session_id AND k.room_sid = s.room_sid AND k.left_at IS NULL;
@@ -128,7 +128,7 @@ END $$;
 
 -- The webhook's room is the session's room from now on. Another sid under the same name: LiveKit lost the first room.
 CREATE FUNCTION lib.provider_room_is(s lifeos.call_session, p lifeos.provider_parked) RETURNS lifeos.call_session
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
         UPDATE lifeos.call_session c SET room_sid = p.room_sid, room_sid_at = p.provider_at
         WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
@@ -143,7 +143,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION lib.provider_connecting(s lifeos.call_session, p lifeos.provider_parked) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         id text := lib.event_id(s.id_salt, s.session_id, 'call.connecting', '');
 BEGIN
@@ -157,7 +157,7 @@ END $$;
 
 -- applied or ignored.
 CREATE FUNCTION lib.provider_apply(p lifeos.provider_parked, account_id text, session_id text) RETURNS text
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
         was lifeos.call_session;

@@ -2,7 +2,7 @@
 
 -- What was parked for a room is applied in the order it came.
 CREATE FUNCTION lib.provider_unpark(room_name text, account_id text, session_id text) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
         p lifeos.provider_parked;
@@ -23,7 +23,7 @@ $$ SELECT coalesce(nullif(current_setting('lifeos.webhooks_parked_max', true), '
 -- The session of a room, or NULLs: then the room's row is ours until COMMIT, and a session that is being created for it
 -- waits for us, or we waited for it.
 CREATE FUNCTION lib.provider_find(room_name text, may_park boolean, OUT account text, OUT session text)
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 BEGIN
         SELECT r.account_id, r.session_id INTO account, session FROM lifeos.provider_room r WHERE r.room_name = room_name;

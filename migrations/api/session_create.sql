@@ -29,7 +29,8 @@ $$;
 
 -- Ties the room to the session and applies what LiveKit had told of it before. The room's row serialises this with
 -- the webhooks that look for it.
-CREATE FUNCTION lib.room_bind(room_name text, account_id text, session_id text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+CREATE FUNCTION lib.room_bind(room_name text, account_id text, session_id text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
         r lifeos.provider_room;
@@ -48,7 +49,7 @@ END $$;
 
 -- The same user asks for the same session again without the first command's id: it is his, and so is a fresh token.
 CREATE FUNCTION lib.session_again(s lifeos.call_session, actor_role text, command_id text, command_hash bytea)
-RETURNS api.reply LANGUAGE plpgsql VOLATILE AS $$
+RETURNS api.reply LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         salt bytea := lib.random16();
         token text := lib.resume_token(command_id, salt);
@@ -72,7 +73,8 @@ BEGIN
 END $$;
 
 -- Writes the session, its stream and its first event.
-CREATE FUNCTION lib.session_insert(s lifeos.call_session, actor_role text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+CREATE FUNCTION lib.session_insert(s lifeos.call_session, actor_role text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
         INSERT INTO lifeos.account (account_id, created_at, updated_at) VALUES (s.account_id, s.created_at, s.created_at)
         ON CONFLICT DO NOTHING;
@@ -165,7 +167,8 @@ BEGIN
 END $$;
 
 -- The first answer once more, with the token that still is this session's.
-CREATE FUNCTION lib.session_create_again(reply api.reply, command_id text) RETURNS api.reply LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION lib.session_create_again(reply api.reply, command_id text) RETURNS api.reply
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         s lifeos.call_session;
         token text;

@@ -43,7 +43,8 @@ $$;
 
 -- The session this actor means, and may he? account "*" (service keys only) looks in all accounts.
 CREATE FUNCTION lib.session_see(account_id text, actor_id text, actor_role text, session_id text, wants text,
-                                OUT status text, OUT account text, OUT head bigint) LANGUAGE plpgsql STABLE AS $$
+                                OUT status text, OUT account text, OUT head bigint)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
         found_in text[];

@@ -2,7 +2,8 @@
 
 -- Active. cause: what the event's id is derived from besides the session; '' for a client's request.
 CREATE FUNCTION lib.session_start(s lifeos.call_session, at bigint, provider_session_id text, cause text, origin text,
-                                  actor_id text, ts bigint, received_at bigint) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+                                  actor_id text, ts bigint, received_at bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
         UPDATE lifeos.call_session c SET status = 'active', started_at = at, transport_state = 'healthy', updated_at = lib.now()
         WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
@@ -13,7 +14,8 @@ BEGIN
 END $$;
 
 CREATE FUNCTION lib.session_end(s lifeos.call_session, at bigint, reason text, cause text, origin text, actor_id text,
-                                ts bigint, received_at bigint) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+                                ts bigint, received_at bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         ended bigint := greatest(at, s.started_at);
         seconds bigint := coalesce((ended - s.started_at) / 1000000, 0);
@@ -28,7 +30,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION lib.session_fail(s lifeos.call_session, at bigint, why text, actor_id text) RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
         UPDATE lifeos.call_session c SET status = 'failed', failed_at = at, last_error = why,
                transport_state = 'terminated', resume_valid_until = NULL, updated_at = lib.now()
@@ -44,7 +46,7 @@ END $$;
 
 -- The provider's ids as they will be once the call is active; what was not given gets our own names.
 CREATE FUNCTION lib.session_provider(s lifeos.call_session, provider text, room text, participant text, call_id text)
-RETURNS lifeos.call_session LANGUAGE plpgsql VOLATILE AS $$
+RETURNS lifeos.call_session LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
         s.provider := coalesce(provider, s.provider);
         s.provider_room_id := coalesce(room, s.provider_room_id);
@@ -62,7 +64,7 @@ END $$;
 -- The refusal of this request, or OK; REPEAT if it is fulfilled already. `to` has the provider's ids it would get.
 CREATE FUNCTION lib.session_state_check(s lifeos.call_session, "to" lifeos.call_session, status text, provider text,
                                         room text, participant text, call_id text) RETURNS api.reply
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         why text;
 BEGIN
@@ -88,7 +90,8 @@ BEGIN
 END $$;
 
 CREATE FUNCTION lib.session_state_write(s lifeos.call_session, "to" lifeos.call_session, status text, metadata json,
-                                        error text, actor_id text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+                                        error text, actor_id text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         at bigint := lib.now_ms();
 BEGIN

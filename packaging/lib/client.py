@@ -24,7 +24,7 @@ def until(what, fn, seconds=20):
     end = time.monotonic() + seconds
     while not (got := fn()):
         if time.monotonic() > end:
-            sys.exit(f"demo: {what}: did not happen within {seconds} s")
+            sys.exit(f"demo: {what() if callable(what) else what}: did not happen within {seconds} s")
         time.sleep(0.02)
     return got
 
@@ -74,7 +74,7 @@ class Gateway:
             answer = self.request("GET", "/health/ready")
         except (Refused, OSError, http.client.HTTPException):
             return None
-        return [k for k, v in answer.items() if isinstance(v, (dict, str))] or ["ready"]
+        return list(answer.get("checks", {}))
 
     def ingest(self, events):
         return self.request("POST", "/v1/realtime/events", json.dumps(events), self.bearer(self.env["LIFEOS_INGEST_TOKEN"]))
@@ -130,6 +130,7 @@ class Listener:
     def __init__(self, gateway, session):
         self.gateway, self.session = gateway, session
         self.events, self.heard = [], []  # parsed, and as they came
+        self.trouble = ""
         threading.Thread(target=self.run, daemon=True).start()
 
     @property
@@ -148,8 +149,12 @@ class Listener:
         c = self.gateway.connect(timeout=60)
         c.request("GET", f"/v1/realtime/sessions/{self.session}/events?afterSequence={self.last}",
                   headers={"Authorization": f"Bearer {self.gateway.token}", "Accept": "text/event-stream"})
+        r = c.getresponse()
+        if r.status != 200:
+            self.trouble = f" ({r.status} {r.read().decode()})"
+            return
         name, data = "message", []
-        for raw in c.getresponse():
+        for raw in r:
             line = raw.decode().rstrip("\n")
             if line.startswith("event:"):
                 name = line[6:].strip()
@@ -162,5 +167,5 @@ class Listener:
                 name, data = "message", []
 
     def reached(self, sequence):
-        until(f"the live stream hears sequence {sequence}", lambda: self.last >= sequence)
+        until(lambda: f"the live stream hears sequence {sequence}{self.trouble}", lambda: self.last >= sequence)
         return self.last

@@ -226,6 +226,69 @@ TEST(idle_listeners_hear_heartbeats_also_while_the_writer_is_away) {
         client_free(&c);
 }
 
+/* As if a while had passed without a publication or a farewell. */
+static void age(void) {
+        for (unsigned i = 0; i < FANOUT_BUCKETS; i++)
+                for (struct stream *s = fake_fanout->table[i]; s; s = s->next)
+                        s->used -= 60000000;
+}
+
+TEST(a_stream_nobody_hears_is_left_but_not_at_once_and_not_while_somebody_comes) {
+        struct listener_client c, d;
+
+        client_join(&c, 1, "ann", 0, NULL);
+        settle(&c, 1);
+        age();
+        tick();
+        assert_int_equal(world.sessions[1].closes, 0);
+        client_free(&c);
+        tick();
+        assert_int_equal(world.sessions[1].closes, 0);
+        client_join(&d, 1, "ann", 0, NULL);
+        age();
+        tick();
+        assert_int_equal(world.sessions[1].closes, 0);
+        settle(&d, 1);
+        client_free(&d);
+        age();
+        tick();
+        assert_int_equal(world.sessions[1].closes, 1);
+        assert_false(world.sessions[1].subscribed);
+        client_join(&d, 1, "ann", 0, NULL);
+        settle(&d, 1);
+        commit(1, 2);
+        settle(&d, 1);
+        assert_heard(&d, 2);
+        client_free(&d);
+}
+
+TEST(recent_events_are_counted_and_forgotten_when_nothing_comes) {
+        struct listener_client c;
+
+        world.pad = 1000;
+        client_join(&c, 1, "ann", 0, NULL);
+        settle(&c, 1);
+        commit(1, 200); /* more than a client takes at once, and still no reason to read */
+        settle(&c, 1);
+        assert_true(fake_fanout->recent_bytes > 100000 && fake_fanout->recent_bytes < 2 * FANOUT_RECENT);
+        fake_fanout->recent_bytes += FANOUT_RECENT_ALL; /* others hold all there is */
+        commit(1, 1);
+        settle(&c, 1);
+        assert_int_equal(fake_fanout->recent_bytes, FANOUT_RECENT_ALL);
+        fake_fanout->recent_bytes = 0;
+        commit(1, 1);
+        settle(&c, 1);
+        assert_true(fake_fanout->recent_bytes > 0);
+        age();
+        tick();
+        assert_int_equal(fake_fanout->recent_bytes, 0);
+        commit(1, 1);
+        settle(&c, 1);
+        assert_heard(&c, 203);
+        assert_int_equal(fake_stats[STAT_stream_catchups], 0);
+        client_free(&c);
+}
+
 TEST(a_drain_tells_everybody_why) {
         struct listener_client c;
 
@@ -277,6 +340,8 @@ int main(void) {
                 T(a_thousand_come_back_for_the_price_of_a_page),
                 T(the_largest_event_passes),
                 T(idle_listeners_hear_heartbeats_also_while_the_writer_is_away),
+                T(a_stream_nobody_hears_is_left_but_not_at_once_and_not_while_somebody_comes),
+                T(recent_events_are_counted_and_forgotten_when_nothing_comes),
                 T(a_drain_tells_everybody_why),
                 T(live_streams_take_no_query_but_their_cursor),
         };

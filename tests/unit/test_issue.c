@@ -59,9 +59,12 @@ TEST(a_token_says_who_for_whom_as_what_and_until_when) {
         expect(claims, "sub", "user \"1\"");
         expect(claims, "account", "acme");
         expect(claims, "role", "admin");
-        assert_true(json_int(json_get(claims, "iat"), &n) && n == NOW);
-        assert_true(json_int(json_get(claims, "nbf"), &n) && n == NOW);
-        assert_true(json_int(json_get(claims, "exp"), &n) && n == NOW + 600);
+        assert_true(json_int(json_get(claims, "iat"), &n));
+        assert_int_equal(n, NOW);
+        assert_true(json_int(json_get(claims, "nbf"), &n));
+        assert_int_equal(n, NOW);
+        assert_true(json_int(json_get(claims, "exp"), &n));
+        assert_int_equal(n, NOW + 600);
         assert_true(json_str(json_get(claims, "jti"), &jti) && jti.n > 32);
         buf_free(&token);
         arena_free(&a);

@@ -1,5 +1,4 @@
-/* test_channel_hostile - a peer that cheats loses its connection; the process, its other peers and its calls do not
- * notice. */
+/* test_conn - a peer that cheats loses its connection; the process, its other peers and its calls do not notice. */
 #include "peer_rig.h"
 
 static struct side *frontend, *writer;

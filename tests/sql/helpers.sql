@@ -1,0 +1,95 @@
+-- helpers.sql - short words for the cases: schema t, in the test database only.
+CREATE SCHEMA t;
+
+CREATE FUNCTION t.eq(got text, want text, what text DEFAULT '') RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+        IF got IS DISTINCT FROM want THEN
+                RAISE EXCEPTION '% got: %, want: %', what, coalesce(got, 'NULL'), coalesce(want, 'NULL');
+        END IF;
+END $$;
+CREATE FUNCTION t.eq(got bigint, want bigint, what text DEFAULT '') RETURNS void LANGUAGE sql AS
+$$ SELECT t.eq(got::text, want::text, what) $$;
+CREATE FUNCTION t.ok(got boolean, what text DEFAULT '') RETURNS void LANGUAGE sql AS
+$$ SELECT t.eq(got::text, 'true', what) $$;
+
+CREATE SEQUENCE t.command;
+CREATE FUNCTION t.command() RETURNS text LANGUAGE sql AS $$ SELECT 'cmd_' || nextval('t.command') $$;
+
+CREATE FUNCTION t.create(session text, who text DEFAULT 'u1', account text DEFAULT 'acc', role text DEFAULT 'owner',
+                         provider text DEFAULT NULL, room text DEFAULT NULL, metadata json DEFAULT NULL,
+                         command text DEFAULT NULL, hash bytea DEFAULT '\x01') RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.session_create(account, who, role, coalesce(command, t.command()), session, NULL, provider, NULL, room, NULL,
+                                  NULL, metadata, hash)
+$$;
+CREATE FUNCTION t.state(session text, status text, who text DEFAULT 'u1', account text DEFAULT 'acc',
+                        role text DEFAULT 'owner', call_id text DEFAULT NULL, error text DEFAULT NULL,
+                        metadata json DEFAULT NULL, room text DEFAULT NULL, command text DEFAULT NULL,
+                        hash bytea DEFAULT '\x02') RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.session_state(account, who, role, coalesce(command, t.command()), session, status, NULL, room, NULL, call_id,
+                                 metadata, error, hash)
+$$;
+-- One request of some events: ids and payloads side by side.
+CREATE FUNCTION t.append(session text, ids text[], payloads text[] DEFAULT NULL, who text DEFAULT 'u1',
+                         account text DEFAULT 'acc', role text DEFAULT 'owner', type text DEFAULT 'call.error')
+RETURNS SETOF api.event_out LANGUAGE sql AS $$
+        SELECT * FROM api.event_append(ARRAY[account], ARRAY[who], ARRAY[role], ARRAY['owner'], ARRAY[1763711111111111],
+                array_fill(0, ARRAY[cardinality(ids)]), array_fill(session, ARRAY[cardinality(ids)]), ids,
+                array_fill(type, ARRAY[cardinality(ids)]), array_fill(true, ARRAY[cardinality(ids)]),
+                array_fill(1763711111000000, ARRAY[cardinality(ids)]),
+                coalesce(payloads, array_fill('{}'::text, ARRAY[cardinality(ids)])))
+$$;
+-- Many requests of one event each, of one user: session, id, payload.
+CREATE FUNCTION t.append_ops(events text[][]) RETURNS SETOF api.event_out LANGUAGE plpgsql AS $$
+DECLARE
+        n integer := array_length(events, 1);
+        sessions text[]; ids text[]; payloads text[];
+BEGIN
+        FOR i IN 1 .. n LOOP
+                sessions[i] := events[i][1];
+                ids[i] := events[i][2];
+                payloads[i] := events[i][3];
+        END LOOP;
+        RETURN QUERY SELECT * FROM api.event_append(array_fill('acc'::text, ARRAY[n]), array_fill('u1'::text, ARRAY[n]),
+                array_fill('owner'::text, ARRAY[n]), array_fill('owner'::text, ARRAY[n]), array_fill(1763711111111111, ARRAY[n]),
+                ARRAY(SELECT generate_series(0, n - 1)), sessions, ids, array_fill('call.error'::text, ARRAY[n]),
+                array_fill(true, ARRAY[n]), array_fill(1763711111000000, ARRAY[n]), payloads);
+END $$;
+CREATE FUNCTION t.transcript(session text, id text, type text, utterance text, content text) RETURNS text LANGUAGE sql AS $$
+        SELECT status FROM t.append(session, ARRAY[id], ARRAY['{"endMs":2,"speaker":"user","startMs":1,"text":"' || content
+                                    || '","utteranceId":"' || utterance || '"}'], type => 'transcript.' || type)
+$$;
+-- A webhook; at and joined are seconds after a fixed moment.
+CREATE FUNCTION t.hook(id text, event text, room text, sid text DEFAULT 'RM_1', part text DEFAULT NULL,
+                       at integer DEFAULT 0, joined integer DEFAULT NULL, reason text DEFAULT NULL, kind text DEFAULT NULL)
+RETURNS text LANGUAGE sql AS $$
+        SELECT coalesce(r.body ->> 'result', r.status)
+        FROM api.provider_event(id, event, '\x00', 'key', 1763711111111111 + at * 1000000, 1763711000000 + at::bigint * 1000, room,
+                                sid, part, 'identity', kind, 1763711000000 + joined::bigint * 1000, reason, '{}') r
+$$;
+CREATE FUNCTION t.session(session text, field text, account text DEFAULT 'acc') RETURNS text LANGUAGE sql AS $$
+        SELECT (api.session_get(account, 'admin', 'admin', session)).body -> 'session' ->> field
+$$;
+-- The types of a stream's events in order.
+CREATE FUNCTION t.types(session text, account text DEFAULT 'acc') RETURNS text LANGUAGE sql AS $$
+        SELECT string_agg(e.event::json ->> 'type', ' ' ORDER BY e.sequence)
+        FROM api.event_read(account, 'admin', 'admin', session, 0, 500) e
+$$;
+CREATE FUNCTION t.payload(session text, event_type text) RETURNS text LANGUAGE sql AS $$
+        SELECT e.payload::text FROM lifeos.event e WHERE e.account_id = 'acc' AND e.session_id = session AND e.type = event_type
+        ORDER BY e.sequence DESC LIMIT 1
+$$;
+-- Every chain of every stream, events and audit entries, and no number missing.
+CREATE FUNCTION t.chains() RETURNS text LANGUAGE sql AS $$
+        SELECT coalesce(string_agg(s.account_id || '/' || s.stream_id, ' '), 'whole') FROM lifeos.stream s
+        WHERE (SELECT v.broken_at IS NOT NULL OR v.verified <> s.head FROM api.event_verify(s.account_id, s.stream_id) v)
+              OR (SELECT v.broken_at IS NOT NULL OR v.verified <> s.audit_head FROM api.audit_verify(s.account_id, s.stream_id) v)
+$$;
+-- Everything that a refused request must leave as it was.
+CREATE FUNCTION t.fingerprint() RETURNS text LANGUAGE sql AS $$
+        SELECT md5(string_agg(x.row, '|' ORDER BY x.row)) FROM (
+                SELECT 's' || s::text AS row FROM lifeos.stream s UNION ALL SELECT 'c' || c::text FROM lifeos.call_session c
+                UNION ALL SELECT 'r' || r::text FROM lifeos.command_receipt r UNION ALL SELECT 'a' || a::text FROM lifeos.account a
+                UNION ALL SELECT 'k' || k::text FROM lifeos.api_key k UNION ALL SELECT 'p' || p::text FROM lifeos.provider_room p
+                UNION ALL SELECT 'e' || e.event_id FROM lifeos.event e UNION ALL SELECT 'u' || u.hash::text FROM lifeos.audit u
+                UNION ALL SELECT 'w' || w.provider_event_id FROM lifeos.provider_receipt w) x
+$$;
