@@ -5,11 +5,21 @@
 #include "log.h"
 #include "stats.h"
 
-enum daemon_id channel_kind(const struct channel *c) { return c->kind; }
-uint8_t channel_instance(const struct channel *c) { return c->instance; }
-bool channel_up(const struct channel *c) { return c->conn != NULL && c->conn->failed == NULL; }
-void *channel_data(struct channel *c) { return c->data; }
-void channel_set_data(struct channel *c, void *data) { c->data = data; }
+enum daemon_id channel_kind(const struct channel *c) {
+        return c->kind;
+}
+uint8_t channel_instance(const struct channel *c) {
+        return c->instance;
+}
+bool channel_up(const struct channel *c) {
+        return c->conn != NULL && c->conn->failed == NULL;
+}
+void *channel_data(struct channel *c) {
+        return c->data;
+}
+void channel_set_data(struct channel *c, void *data) {
+        c->data = data;
+}
 
 size_t channel_queued(const struct channel *c) {
         if (c->conn == NULL)
@@ -30,8 +40,8 @@ static void must_send(const struct channel *c, enum op op, bool cast) {
         const struct opdesc *d = op < OP_COUNT ? op_desc(op) : NULL;
         if (d == NULL || d->to != c->kind || (d->from != c->hub->us && d->from != ANYBODY) || d->mode == RECORD ||
             (d->mode == CAST) != cast)
-                die("%s: %s does not send this to %s", d != NULL ? d->name : "no such op",
-                    cred_kind_name(c->hub->us), cred_kind_name(c->kind));
+                die("%s: %s does not send this to %s", d != NULL ? d->name : "no such op", cred_kind_name(c->hub->us),
+                    cred_kind_name(c->kind));
 }
 
 /* The op's encoding in the hub's scratch buffer, or false if it is longer than any peer takes. */
@@ -133,14 +143,14 @@ static const char *take_reply(struct channel *c, enum op op, uint64_t id, struct
                             .detail = { body.p + 4, n },
                             .body = { body.p + 4 + n, body.n - 4 - n } };
         enum op rec = op_desc(op)->reply;
-        if (!text_utf8(a.detail) ||
-            (rec != OP_NONE && a.body.n > 0 && op_rows_check(a.body, rec, UINT32_MAX) != 0))
+        if (!text_utf8(a.detail) || (rec != OP_NONE && a.body.n > 0 && op_rows_check(a.body, rec, UINT32_MAX) != 0))
                 return "a malformed reply";
         pending_answer(p, &a);
         return NULL;
 }
 
-static const char *take_request(struct channel *c, enum message_type type, enum op op, uint64_t id, struct slice body) {
+static const char *take_request(struct channel *c, enum message_type type, enum op op, uint64_t id,
+                                struct slice body) {
         struct hub *h = c->hub;
         const struct opdesc *d = op_desc(op);
         if (d->to != h->us || (d->from != c->kind && d->from != ANYBODY) || d->mode == RECORD)
@@ -153,7 +163,12 @@ static const char *take_request(struct channel *c, enum message_type type, enum 
         /* Unanswered, it is sent again, to the process that takes our place. */
         if (h->draining && type == MESSAGE_REQUEST)
                 return NULL;
-        struct request r = { .from = c, .op = op, .id = id, .epoch = c->conn->epoch, .msg = h->msg, .bytes = body,
+        struct request r = { .from = c,
+                             .op = op,
+                             .id = id,
+                             .epoch = c->conn->epoch,
+                             .msg = h->msg,
+                             .bytes = body,
                              .at = text_mono_micros() };
         h->ev->request(h->arg, &r);
         return NULL;

@@ -12,7 +12,9 @@ int pending_init(struct pendings *t, unsigned max) {
         return t->hash == NULL ? -1 : 0;
 }
 
-static int64_t tick_of(int64_t micros) { return micros / (HUB_TICK_MS * 1000); }
+static int64_t tick_of(int64_t micros) {
+        return micros / (HUB_TICK_MS * 1000);
+}
 
 static void wheel_put(struct hub *h, struct pending *p) {
         struct pending **slot = &h->slots[(uint64_t)(tick_of(p->deadline) + 1) % HUB_SLOTS];

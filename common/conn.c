@@ -12,7 +12,7 @@
 #include "stats.h"
 
 #define READ_CHUNK     65536u
-#define READS_PER_TURN 16 /* then the loop's other guests get their turn */
+#define READS_PER_TURN 16         /* then the loop's other guests get their turn */
 #define KEEP_BYTES     (1u << 20) /* a buffer that grew beyond this gives its memory back once it is empty */
 
 static void on_readable(struct ev_loop *loop, ev_io *w, int revents);

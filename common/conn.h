@@ -106,7 +106,7 @@ struct hub {
 void conn_new(struct hub *h, int fd, struct channel *dialled);
 void conn_fail(struct conn *k, const char *why);   /* it ended, or we end it */
 void conn_reject(struct conn *k, const char *why); /* the other side broke the rules: counted and logged */
-void conn_flush(struct conn *k); /* writes what is sealed, then seals and writes what is queued */
+void conn_flush(struct conn *k);                   /* writes what is sealed, then seals and writes what is queued */
 void conn_free(struct conn *k);
 
 /* channel.c */
@@ -118,7 +118,7 @@ void channel_detach(struct channel *c);
 int pending_init(struct pendings *t, unsigned max);
 struct pending *pending_add(struct channel *c, enum op op, uint32_t n, unsigned timeout_ms);
 struct pending *pending_find(const struct pendings *t, uint64_t id);
-void pending_remove(struct pending *p); /* frees it */
+void pending_remove(struct pending *p);                         /* frees it */
 void pending_answer(struct pending *p, const struct answer *a); /* removes it, then calls */
 void pending_expire(struct hub *h, int64_t now);
 void pending_drop_late(struct pendings *t);

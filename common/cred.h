@@ -22,8 +22,8 @@ struct cred_peer {
         unsigned char keys[CRED_PEER_KEYS][32];
 };
 struct cred_ring {
-        struct secret sign;                    /* our own 64-byte signing key */
-        struct cred_peer peer[DAEMON_COUNT];   /* n_keys 0: this kind is not known here */
+        struct secret sign;                  /* our own 64-byte signing key */
+        struct cred_peer peer[DAEMON_COUNT]; /* n_keys 0: this kind is not known here */
 };
 /* The kind's name in daemons.def ("frontend"); "nobody" for anything else. */
 const char *cred_kind_name(enum daemon_id kind);

@@ -20,9 +20,7 @@ static void help(enum daemon_id id) {
         (void)printf("lifeos-%s - %s\n\n"
                      "  --config FILE    settings, default /etc/lifeos/gateway.conf\n"
                      "  --runtime DIR    where peers' sockets are, default /run/lifeos\n"
-                     "  --instance N     which of several, default 1\n"
-                     TRAP_HELP
-                     "  --version, --help\n\n"
+                     "  --instance N     which of several, default 1\n" TRAP_HELP "  --version, --help\n\n"
                      "Started by systemd: sockets come from the socket units, keys from $CREDENTIALS_DIRECTORY.\n",
                      cred_kind_name(id), what[id]);
 }
@@ -52,24 +50,38 @@ static bool take_sandbox(enum daemon_id id, const char *text) {
 
 void daemon_args_parse(enum daemon_id id, int argc, char **argv, struct daemon_args *ret) {
         static const struct option options[] = {
-                { "config", required_argument, NULL, 'c' },  { "runtime", required_argument, NULL, 'r' },
-                { "instance", required_argument, NULL, 'i' }, { "sandbox", required_argument, NULL, 's' },
-                { "version", no_argument, NULL, 'v' },        { "help", no_argument, NULL, 'h' },
+                { "config", required_argument, NULL, 'c' },
+                { "runtime", required_argument, NULL, 'r' },
+                { "instance", required_argument, NULL, 'i' },
+                { "sandbox", required_argument, NULL, 's' },
+                { "version", no_argument, NULL, 'v' },
+                { "help", no_argument, NULL, 'h' },
                 { NULL, 0, NULL, 0 },
         };
         struct daemon_args a = { .config = "/etc/lifeos/gateway.conf", .runtime = "/run/lifeos", .instance = 1 };
         int c;
         while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
                 switch (c) {
-                case 'c': a.config = optarg; break;
-                case 'r': a.runtime = optarg; break;
-                case 'i': a.instance = take_instance(id, optarg); break;
-                case 's': a.trap = take_sandbox(id, optarg); break;
+                case 'c':
+                        a.config = optarg;
+                        break;
+                case 'r':
+                        a.runtime = optarg;
+                        break;
+                case 'i':
+                        a.instance = take_instance(id, optarg);
+                        break;
+                case 's':
+                        a.trap = take_sandbox(id, optarg);
+                        break;
                 case 'v':
                         (void)printf("lifeos-%s %s\n", cred_kind_name(id), LIFEOS_VERSION);
                         exit(EXIT_SUCCESS);
-                case 'h': help(id); exit(EXIT_SUCCESS);
-                default: exit(2); /* getopt_long said why */
+                case 'h':
+                        help(id);
+                        exit(EXIT_SUCCESS);
+                default:
+                        exit(2); /* getopt_long said why */
                 }
         }
         if (optind < argc)

@@ -47,8 +47,8 @@ int frame_hello_get(struct slice bytes, struct frame_end *ret, const char **ret_
 }
 
 /* What is signed is this hash: the payload is read once and never copied, however long it is. */
-static void frame_hash(const struct frame_end *from, const struct frame_end *to, uint64_t counter, const char *payload,
-                       uint32_t n, unsigned char hash[static HASH_BYTES]) {
+static void frame_hash(const struct frame_end *from, const struct frame_end *to, uint64_t counter,
+                       const char *payload, uint32_t n, unsigned char hash[static HASH_BYTES]) {
         unsigned char facts[FACTS] = FRAME_WORD;
         crypto_generichash_state st;
         facts[WORD_BYTES] = (unsigned char)from->kind;

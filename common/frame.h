@@ -11,11 +11,11 @@
  *
  * Ed25519 via libsodium, over BLAKE2b-512 of those facts and the payload. Payload: messages back to back, see
  * channel.h. Hello: word 16 | kind u8 | instance u8 | zero le16 | nonce 32 | hash of the tables 32. */
-#define FRAME_HELLO 84u           /* bytes */
-#define FRAME_HEADER 76u
+#define FRAME_HELLO       84u /* bytes */
+#define FRAME_HEADER      76u
 #define FRAME_PAYLOAD_MAX (4u << 20)
 
-struct frame_end {                /* one direction's fixed facts */
+struct frame_end { /* one direction's fixed facts */
         enum daemon_id kind;
         uint8_t instance;
         unsigned char nonce[32];

@@ -30,7 +30,9 @@ static struct slice add_text(struct buf *out, enum jwt_alg alg, const char *kid,
         buf_free(&header);
         buf_char(out, '.');
         add_base64url(out, claims.p, claims.n);
-        return out->over ? (struct slice){ 0 } : (struct slice){ out->p + start, (uint32_t)(out->n - start) };
+        if (out->over)
+                return slice_of(NULL);
+        return (struct slice){ out->p + start, (uint32_t)(out->n - start) };
 }
 
 static void add_signature(struct buf *out, const unsigned char *sig, size_t n) {

@@ -13,7 +13,7 @@
 #define VALUE_MAX   256u
 #define MESSAGE_MAX 1024u
 /* Message, identifier, priority and seven fields with their names; nothing that is put in can outgrow it. */
-#define RECORD_MAX  (MESSAGE_MAX + 9 * (VALUE_MAX + 32))
+#define RECORD_MAX (MESSAGE_MAX + 9 * (VALUE_MAX + 32))
 
 static struct {
         int journal; /* connected, or -1 */
@@ -47,7 +47,9 @@ void log_open(const char *program) {
                 out.journal = journal_connect();
 }
 
-void log_set_level(enum log_level max) { out.max = max; }
+void log_set_level(enum log_level max) {
+        out.max = max;
+}
 
 static void put(struct record *r, const char *s, size_t n) {
         if (n > sizeof r->bytes - r->n)
@@ -56,7 +58,9 @@ static void put(struct record *r, const char *s, size_t n) {
         r->n += n;
 }
 
-static void put_str(struct record *r, const char *s) { put(r, s, strlen(s)); }
+static void put_str(struct record *r, const char *s) {
+        put(r, s, strlen(s));
+}
 
 /* Whatever a client sent becomes one harmless word: control characters (C1 too) and backslashes are escaped, and all
  * bytes above 127 if they are not UTF-8; so no value can end its line, start a field or steer a terminal. */
@@ -90,9 +94,9 @@ static size_t pairs_of(const struct log_fields *f, struct pair to[static 7]) {
         if (f == NULL)
                 return 0;
         const struct pair all[7] = {
-                { "OP=", " op=", slice_of(f->op) },       { "STATUS=", " status=", slice_of(f->status) },
-                { "PEER=", " peer=", slice_of(f->peer) }, { "ACTOR=", " actor=", f->actor },
-                { "SESSION=", " session=", f->session },  { "REQUEST_ID=", " request_id=", f->request_id },
+                { "OP=", " op=", slice_of(f->op) },         { "STATUS=", " status=", slice_of(f->status) },
+                { "PEER=", " peer=", slice_of(f->peer) },   { "ACTOR=", " actor=", f->actor },
+                { "SESSION=", " session=", f->session },    { "REQUEST_ID=", " request_id=", f->request_id },
                 { "TRACE_ID=", " trace_id=", f->trace_id },
         };
         size_t n = 0;
@@ -138,9 +142,11 @@ static void stderr_write(enum log_level l, struct slice message, const struct pa
                 put_value(&r, pairs[i].value, VALUE_MAX);
         }
         put_str(&r, "\n");
-        /* Nobody is left to tell when this fails. */
-        ssize_t written = write(STDERR_FILENO, r.bytes, r.n);
-        (void)written;
+        /* Nobody is left to tell when this fails; and a journal that does not read must not stop us from serving. */
+        ssize_t n_out = out.prefix ? send(STDERR_FILENO, r.bytes, r.n, MSG_NOSIGNAL | MSG_DONTWAIT) : -1;
+        if (n_out < 0 && (!out.prefix || errno == ENOTSOCK))
+                n_out = write(STDERR_FILENO, r.bytes, r.n);
+        (void)n_out;
 }
 
 static void emit(enum log_level l, const struct log_fields *f, struct slice message) {

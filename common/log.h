@@ -22,4 +22,4 @@ void log_line(enum log_level l, const struct log_fields *f, const char *fmt, ...
 #define log_info(...) log_line(LOG_INFO, NULL, __VA_ARGS__)
 
 /* Our own broken invariant or environment, never a peer's doing: says so and exits 1; systemd restarts us. */
-_Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));

@@ -50,7 +50,9 @@ void notify_send(const char *fmt, ...) {
         if (n < 0)
                 return;
         size_t len = (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
-        if (send(manager, text, len, MSG_NOSIGNAL) < 0)
+        /* A manager that does not read must not stop us from serving; only readiness is worth waiting for. */
+        int flags = MSG_NOSIGNAL | (strncmp(text, "READY", 5) == 0 ? 0 : MSG_DONTWAIT);
+        if (send(manager, text, len, flags) < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
                 log_warn("the service manager did not take a message: %s", strerror(errno));
 }
 

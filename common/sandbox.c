@@ -36,9 +36,9 @@ struct rule {
 /* MASKED_EQ: none of the value's bits may be set. */
 #define ALLOW(call_, reason)        { .call = __SNR_##call_, .what = RULE_ALLOW },
 #define DENY(call_, errno_, reason) { .call = __SNR_##call_, .what = RULE_DENY, .error = (errno_) },
-#define ALLOW_IF(call_, arg_, op_, value_, reason)                                    \
-        { .call = __SNR_##call_,                                                      \
-          .what = RULE_ALLOW_IF,                                                      \
+#define ALLOW_IF(call_, arg_, op_, value_, reason)                                                                   \
+        { .call = __SNR_##call_,                                                                                     \
+          .what = RULE_ALLOW_IF,                                                                                     \
           .cmp = { .arg = (arg_), .op = SCMP_CMP_##op_, .datum_a = (scmp_datum_t)(value_) } },
 
 static const struct rule frontend_rules[] = {
@@ -56,7 +56,8 @@ static const struct rule issuer_rules[] = {
 static const struct rule ctl_rules[] = {
 #include "../policy/ctl.def"
 };
-#define RULES(name) { name##_rules, sizeof name##_rules / sizeof name##_rules[0] }
+#define RULES(name)                                                                                                  \
+        { name##_rules, sizeof name##_rules / sizeof name##_rules[0] }
 static const struct {
         const struct rule *rule;
         size_t n;

@@ -23,14 +23,14 @@ static const struct bucket {
         int64_t micros;
         const char *le;
 } buckets[] = {
-        { 100, "0.0001" },  { 200, "0.0002" },  { 500, "0.0005" },  { 1000, "0.001" },  { 2000, "0.002" },
-        { 5000, "0.005" },  { 10000, "0.01" },  { 20000, "0.02" },  { 50000, "0.05" },  { 100000, "0.1" },
-        { 200000, "0.2" },  { 500000, "0.5" },  { 1000000, "1" },   { 2000000, "2" },   { 5000000, "5" },
+        { 100, "0.0001" },  { 200, "0.0002" },  { 500, "0.0005" },  { 1000, "0.001" }, { 2000, "0.002" },
+        { 5000, "0.005" },  { 10000, "0.01" },  { 20000, "0.02" },  { 50000, "0.05" }, { 100000, "0.1" },
+        { 200000, "0.2" },  { 500000, "0.5" },  { 1000000, "1" },   { 2000000, "2" },  { 5000000, "5" },
         { 10000000, "10" }, { 20000000, "20" }, { 60000000, "60" },
 };
-#define BUCKETS   (sizeof buckets / sizeof buckets[0])
-#define SUM       (BUCKETS + 1) /* slot BUCKETS counts what is over the last bound */
-#define SLOTS_MAX 1024u
+#define BUCKETS     (sizeof buckets / sizeof buckets[0])
+#define SUM         (BUCKETS + 1) /* slot BUCKETS counts what is over the last bound */
+#define SLOTS_MAX   1024u
 #define REPORT_HEAD 8u
 
 static int64_t values[SLOTS_MAX];
@@ -74,8 +74,12 @@ static int64_t *slot(enum stat_id s, unsigned at) {
         return &values[first[s] + at];
 }
 
-void stat_add(enum stat_id s, int64_t n) { *slot(s, 0) += n; }
-void stat_set(enum stat_id s, int64_t v) { *slot(s, 0) = v; }
+void stat_add(enum stat_id s, int64_t n) {
+        *slot(s, 0) += n;
+}
+void stat_set(enum stat_id s, int64_t v) {
+        *slot(s, 0) = v;
+}
 
 void stat_observe(enum stat_id s, int64_t micros) {
         unsigned b = 0;

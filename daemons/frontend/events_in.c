@@ -51,7 +51,7 @@ static struct slice fallback_id(struct append *p) {
         put_le32(index, p->n);
         crypto_generichash_update(&st, index, sizeof index);
         crypto_generichash_final(&st, hash, sizeof hash);
-        memcpy(id, "evt_", 4);
+        memcpy(id, "evt_", sizeof "evt_");
         text_hex(hash, sizeof hash, id + 4);
         return slice_of(id);
 }

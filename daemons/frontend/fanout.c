@@ -6,6 +6,7 @@
 
 #include "call.h"
 #include "follow.h"
+#include "log.h"
 #include "settings.h"
 #include "stats.h"
 
@@ -65,11 +66,9 @@ static bool stream_empty(const struct stream *s) {
         return TAILQ_EMPTY(&s->live) && TAILQ_EMPTY(&s->behind);
 }
 
-static void stream_free(struct stream *s) {
-        struct stream **at = bucket(s->fanout, s->account, s->session);
+static void stream_free(struct stream **at) {
+        struct stream *s = *at;
 
-        while (*at != s)
-                at = &(*at)->next;
         *at = s->next;
         feed_forget(s);
         stream_forget(s);
@@ -341,12 +340,26 @@ static void tend(struct listeners *list, int64_t now) {
         }
 }
 
-static void leave(struct stream *s) {
+/* Nobody came back for it. */
+static bool abandoned(const struct stream *s, int64_t now) {
+        return stream_empty(s) && now - s->used > LINGER && !s->fanout->opening[opening_of(s->fanout, s->session)];
+}
+
+static void leave(struct stream **at) {
+        struct stream *s = *at;
         struct channel *writer = frontend_peer(s->fanout->frontend, WRITER);
 
         if (writer && channel_up(writer))
                 unknown(s->fanout, writer, s->account, s->session);
-        stream_free(s);
+        stream_free(at);
+}
+
+static void tend_stream(struct stream *s, int64_t now) {
+        tend(&s->live, now);
+        tend(&s->behind, now);
+        (void)spread(s); /* a head that was told without its event */
+        if (s->charged && now - s->used > FRESH)
+                stream_forget(s);
 }
 
 static void tick(struct ev_loop *loop, ev_timer *w, int revents) {
@@ -356,15 +369,12 @@ static void tick(struct ev_loop *loop, ev_timer *w, int revents) {
         (void)loop;
         (void)revents;
         for (unsigned i = 0; i < FANOUT_BUCKETS; i++) {
-                for (struct stream *s = fo->table[i], *next; s; s = next) {
-                        next = s->next;
-                        tend(&s->live, now);
-                        tend(&s->behind, now);
-                        (void)spread(s); /* a head that was told without its event */
-                        if (s->charged && now - s->used > FRESH)
-                                stream_forget(s);
-                        if (stream_empty(s) && now - s->used > LINGER && !fo->opening[opening_of(fo, s->session)])
-                                leave(s);
+                for (struct stream **at = &fo->table[i]; *at;) {
+                        tend_stream(*at, now);
+                        if (abandoned(*at, now))
+                                leave(at);
+                        else
+                                at = &(*at)->next;
                 }
         }
         feed_pump(fo);
@@ -376,7 +386,7 @@ struct fanout *fanout_new(struct frontend *f) {
         struct fanout *fo = calloc(1, sizeof *fo);
 
         if (!fo)
-                return NULL;
+                die("out of memory");
         fo->frontend = f;
         randombytes_buf(fo->hash_key, sizeof fo->hash_key);
         feed_init(fo);
@@ -415,7 +425,7 @@ void fanout_free(struct fanout *fo) {
         fanout_drain(fo->frontend);
         for (unsigned i = 0; i < FANOUT_BUCKETS; i++)
                 while (fo->table[i])
-                        stream_free(fo->table[i]);
+                        stream_free(&fo->table[i]);
         feed_free(fo);
         ev_timer_stop(frontend_loop(fo->frontend), &fo->tick);
         free(fo);

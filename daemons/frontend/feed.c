@@ -60,15 +60,19 @@ static void again(struct ev_loop *loop, ev_timer *w, int revents) {
         feed_pump(fo);
 }
 
+static void asked_free(struct fanout *fo, struct asked *q) {
+        fo->asking--;
+        who_unref(fo, q->who);
+        free(q);
+}
+
 static void answered(struct asked *q) {
         struct asked **at = &q->stream->asked;
 
         while (*at != q)
                 at = &(*at)->next;
         *at = q->next;
-        q->stream->fanout->asking--;
-        who_unref(q->stream->fanout, q->who);
-        free(q);
+        asked_free(q->stream->fanout, q);
 }
 
 /* ---- answers ---- */
@@ -340,10 +344,13 @@ void feed_restart(struct fanout *fo) {
 }
 
 void feed_forget(struct stream *s) {
+        struct asked *q;
+
         place(s, QUIET);
-        while (s->asked) {
-                channel_forget(s->asked->to, s->asked);
-                answered(s->asked);
+        while ((q = s->asked)) {
+                s->asked = q->next;
+                channel_forget(q->to, q);
+                asked_free(s->fanout, q);
         }
 }
 

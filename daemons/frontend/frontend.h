@@ -39,8 +39,8 @@ struct route {
         enum auth auth;
         enum rate rate;
         enum { NOBODY_BODY, JSON_BODY, EVENTS_BODY, RAW_BODY } body; /* NOBODY: a body that comes anyway is ignored */
-        void (*handler)(struct frontend *f, struct http_request *r, const struct route *route, const struct actor *a);
         enum op op;
+        void (*handler)(struct frontend *f, struct http_request *r, const struct route *route, const struct actor *a);
 };
 extern const struct route routes[];
 extern const unsigned n_routes;

@@ -38,10 +38,9 @@ void http_conn_free(struct http_conn *c) {
         struct ev_loop *loop = c->server->loop;
         struct http_incoming *rq = c->rq;
         bool waiting = c->state == CONN_BUSY;
-        if (c->state == CONN_IDLE)
+        if (c->state == CONN_IDLE || c->state == CONN_LINGER)
                 http_server_idle_remove(c);
-        if (c->state == CONN_LINGER)
-                c->server->n_lingering--;
+        c->server->n_lingering -= c->state == CONN_LINGER;
         http_conn_timer(c, 0);
         ev_io_stop(loop, &c->rd);
         ev_io_stop(loop, &c->wr);
@@ -62,8 +61,8 @@ static void linger(struct http_conn *c) {
                 http_conn_free(c);
                 return;
         }
-        if (c->state == CONN_IDLE)
-                http_server_idle_remove(c);
+        if (c->state != CONN_IDLE)
+                http_server_idle_add(c);
         c->state = CONN_LINGER;
         c->server->n_lingering++;
         c->moved = 0;

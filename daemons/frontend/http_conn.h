@@ -12,14 +12,14 @@
  * Nothing is allocated for a connection that is idle or an idle stream.
  */
 enum conn_state {
-        CONN_PROXY, /* the PROXY header is awaited: header timer, `in` */
-        CONN_IDLE,  /* between requests: idle timer; on the server's idle list, the first to go when room is needed */
-        CONN_HEAD,  /* request line and headers arrive: header timer, `in` */
-        CONN_BODY,  /* the body arrives: body timer, `in`, `rq` */
-        CONN_BUSY,  /* somebody is to answer: request timer, `rq`; input waits in `in` or in the kernel */
+        CONN_PROXY,   /* the PROXY header is awaited: header timer, `in` */
+        CONN_IDLE,    /* between requests: idle timer; may be closed when others need the room */
+        CONN_HEAD,    /* request line and headers arrive: header timer, `in` */
+        CONN_BODY,    /* the body arrives: body timer, `in`, `rq` */
+        CONN_BUSY,    /* somebody is to answer: request timer, `rq`; input waits in `in` or in the kernel */
         CONN_WRITING, /* the answer leaves: body timer renewed by progress, `out` */
         CONN_STREAM,  /* a response that goes on: no timer, `out` while the client is behind */
-        CONN_LINGER   /* everything said, our side shut; input is thrown away until the client closes: 2 s */
+        CONN_LINGER   /* everything said, our side shut; input is thrown away until the client closes: 2 s; as idle */
 };
 
 #define HTTP_TARGET_MAX  8192u
@@ -41,7 +41,7 @@ struct http_incoming {
         enum status refused;  /* why the parser was stopped by us; OK if it was not */
         bool head_done, done; /* all headers; all bytes */
         bool old, head, keep; /* HTTP/1.0; HEAD; the connection may stay */
-        bool expect, has_host;
+        bool expect;
         uint64_t framed; /* bytes of a chunked body including its framing */
         unsigned n_fields;
         struct http_field fields[HTTP_FIELDS_MAX];
@@ -54,7 +54,7 @@ struct http_incoming {
 struct http_conn {
         struct http_server *server;
         struct http_conn *prev, *next;           /* all */
-        struct http_conn *idle_prev, *idle_next; /* idle list, oldest first */
+        struct http_conn *idle_prev, *idle_next; /* IDLE and LINGER, oldest first: the first to go */
         struct http_conn *turn_next;             /* has something to do before the loop sleeps */
         struct ev_io rd, wr;
         struct ev_timer timer;

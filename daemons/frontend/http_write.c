@@ -45,9 +45,9 @@ static const char *date(void) {
                 static const char days[] = "SunMonTueWedThuFriSat";
                 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
                 made = now;
-                snprintf(text, sizeof(text), "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * tm.tm_wday,
-                         tm.tm_mday, months + 3 * tm.tm_mon, (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min,
-                         tm.tm_sec);
+                snprintf(text, sizeof(text), "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * (size_t)tm.tm_wday,
+                         tm.tm_mday, months + 3 * (size_t)tm.tm_mon, (tm.tm_year + 1900) % 10000, tm.tm_hour,
+                         tm.tm_min, tm.tm_sec);
         }
         return text;
 }
@@ -123,8 +123,9 @@ void http_fail(struct http_request *r, enum status s, struct slice detail, const
                                 .peer = r->address,
                                 .request_id = slice_of(r->request_id),
                                 .trace_id = r->trace_id };
-        /* What never became a request of ours is for the curious: strangers must not fill the journal. */
-        enum log_level level = row->http >= 500 ? LOG_WARN : r->route ? LOG_INFO : LOG_DEBUG;
+        /* Strangers must not fill the journal: what they cause is counted, and written only for who debugs. */
+        bool stranger = !r->route || row->http == 401 || row->http == 429;
+        enum log_level level = row->http >= 500 ? LOG_WARN : stranger ? LOG_DEBUG : LOG_INFO;
         log_line(level, &f, "%.*s %.*s: %s", SLICE_FMT(r->method), SLICE_FMT(r->path), row->name);
         buf_init(&body, 4096);
         jsonw_init(&w, &body);

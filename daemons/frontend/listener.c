@@ -66,7 +66,7 @@ void listener_greet(struct listener *l, uint64_t latest, const char *reset) {
         jsonw_key_int(&w, "fromSequence", (int64_t)l->cursor);
         jsonw_key_int(&w, "latestSequence", (int64_t)latest);
         jsonw_end(&w, '}');
-        buf_init(&out, 2 * SMALL);
+        buf_init(&out, 2 * (size_t)SMALL);
         sse_retry(&out, 1000);
         named(&out, "ready", &data);
         if (reset)

@@ -4,7 +4,7 @@
 #include "stats.h"
 
 #define ROUTE(name, method, path, auth, rate, body, handler, op, summary)                                            \
-        { #name, #method, path, summary, auth, rate##_RATE, body##_BODY, route_##handler, OP_##op },
+        { #name, #method, path, summary, auth, rate##_RATE, body##_BODY, OP_##op, route_##handler },
 const struct route routes[] = {
 #include "routes.def"
 };

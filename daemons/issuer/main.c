@@ -17,7 +17,7 @@ static void reply_token(const struct request *r, struct slice token, int64_t exp
         struct buf body;
         struct jsonw w;
 
-        buf_init(&body, 2 * TOKEN_MAX);
+        buf_init(&body, TOKEN_MAX + 256);
         jsonw_init(&w, &body);
         jsonw_object(&w);
         jsonw_key_bool(&w, "ok", true);

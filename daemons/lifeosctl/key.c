@@ -32,7 +32,8 @@ static void new_secret(char to[static SECRET_CHARS + 2]) {
         sodium_memzero(bytes, sizeof bytes);
 }
 
-static int create(const struct ctl *ctl, struct op_key_create *m) {
+/* m lacks only what is made here. */
+static int create(const struct ctl *ctl, struct op_key_create m) {
         char id[ID_CHARS + 1], secret[text_base64_size(SECRET_BYTES) + 1], command[40];
         unsigned char hash[32];
         int r;
@@ -41,10 +42,10 @@ static int create(const struct ctl *ctl, struct op_key_create *m) {
         new_key_id(id);
         new_secret(secret);
         crypto_generichash(hash, sizeof hash, (const unsigned char *)secret, strlen(secret), NULL, 0);
-        OP_SET(key_create, m, command_id, slice_of(command));
-        OP_SET(key_create, m, key_id, slice_of(id));
-        OP_SET(key_create, m, secret_hash, ((struct slice){ (const char *)hash, sizeof hash }));
-        r = ask(ctl, WRITER, OP_key_create, m, NULL);
+        OP_SET(key_create, &m, command_id, slice_of(command));
+        OP_SET(key_create, &m, key_id, slice_of(id));
+        OP_SET(key_create, &m, secret_hash, ((struct slice){ (const char *)hash, sizeof hash }));
+        r = ask(ctl, WRITER, OP_key_create, &m, NULL);
         if (r == CTL_DONE) {
                 printf("lok_%s_%s\n", id, secret);
                 fputs("this is shown once; send it as  Authorization: Bearer <key>\n", stderr);
@@ -75,7 +76,7 @@ int run_key_create(const struct ctl *ctl, int argc, char **argv) {
                 OP_SET(key_create, &m, label, slice_of(label));
         if (expires)
                 OP_SET(key_create, &m, expires_at_ms, text_now_micros() / 1000 + days * DAY_MS);
-        return create(ctl, &m);
+        return create(ctl, m);
 }
 
 /* createdAtMs=1795250933313 is printed as createdAt=2026-11-21T08:48:53.313Z. */

@@ -29,13 +29,12 @@ int run_keys_init(const struct ctl *ctl, int argc, char **argv) {
 }
 
 int run_keys_rotate(const struct ctl *ctl, int argc, char **argv) {
-        bool forget_old = false, current_user = false;
-        const struct option_row rows[] = { { "--forget-old", NULL, &forget_old },
-                                           { "--current-user", NULL, &current_user } };
+        bool forget_old = false;
+        const struct option_row rows[] = { { "--forget-old", NULL, &forget_old } };
         const char *word = NULL;
         enum daemon_id kind = NOBODY;
         struct keytree t;
-        int r = ctl_options(ctl, argc, argv, rows, 2, &word, 1, NULL);
+        int r = ctl_options(ctl, argc, argv, rows, 1, &word, 1, NULL);
         bool tokens;
 
         if (r != CTL_DONE)
@@ -45,7 +44,7 @@ int run_keys_rotate(const struct ctl *ctl, int argc, char **argv) {
                 kind = daemon_by_name(word);
         if (!tokens && kind == NOBODY)
                 return ctl_usage(ctl, "KIND is one of frontend, webhook, writer, issuer, ctl, tokens");
-        r = keytree_open(&t, ctl->keys, current_user);
+        r = keytree_open(&t, ctl->keys, false);
         if (r == CTL_DONE)
                 r = tokens ? token_key_rotate(&t, forget_old) : keytree_rotate_peer(&t, kind, forget_old);
         keytree_close(&t);

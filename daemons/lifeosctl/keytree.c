@@ -11,8 +11,9 @@
 #include "ctl.h"
 #include "files.h"
 
-#define SEED_HEX (2 * crypto_sign_SEEDBYTES)
-#define PUB_HEX  (2 * crypto_sign_PUBLICKEYBYTES)
+#define CURRENT_USER "current-user"
+#define SEED_HEX     ((size_t)64)
+#define PUB_HEX      ((size_t)64)
 
 static const struct {
         const char *name, *user;
@@ -39,13 +40,16 @@ int keytree_fail(const struct keytree *t, enum daemon_id kind, const char *file)
 }
 
 int keytree_open(struct keytree *t, const char *path, bool current_user) {
-        *t = (struct keytree){ .path = path, .root = -1, .current_user = current_user };
+        *t = (struct keytree){ .path = path, .root = -1 };
         for (enum daemon_id k = NOBODY; k < DAEMON_COUNT; k++)
                 t->dir[k] = -1;
         if (file_dir(AT_FDCWD, path, &t->root) != 0)
                 return ctl_fail("%s: %s", path, strerror(errno));
         if (flock(t->root, LOCK_EX | LOCK_NB) != 0)
                 return ctl_fail("%s: another lifeosctl is changing these keys", path);
+        if (current_user && file_create(t->root, CURRENT_USER, slice_of(""), 0600) < 0)
+                return ctl_fail("%s/%s: %s", path, CURRENT_USER, strerror(errno));
+        t->current_user = faccessat(t->root, CURRENT_USER, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
         for (enum daemon_id k = NOBODY + 1; k < DAEMON_COUNT; k++)
                 if (file_dir(t->root, daemon_name(k), &t->dir[k]) != 0)
                         return keytree_fail(t, k, "");
@@ -77,7 +81,7 @@ static int read_pub(const struct keytree *t, enum daemon_id k, char hex[static P
 
         buf_init(&b, 128);
         good = file_read(t->dir[k], "peer-key", &b) == 0;
-        if (good && !(b.n >= SEED_HEX && text_unhex((struct slice){ b.p, SEED_HEX }, seed, sizeof seed))) {
+        if (good && !(b.n >= SEED_HEX && text_unhex((struct slice){ b.p, (uint32_t)SEED_HEX }, seed, sizeof seed))) {
                 good = false;
                 errno = EBADMSG;
         }

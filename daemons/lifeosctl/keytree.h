@@ -13,11 +13,12 @@
 struct keytree {
         const char *path;
         int root, dir[DAEMON_COUNT];
-        bool current_user; /* peers are told to expect the caller's uid, not the package's users */
+        bool current_user; /* peers are told to expect the caller's uid, not the package's users; a file of this
+                            * name in the tree remembers it */
 };
 
-/* All return CTL_DONE, or CTL_FAILED after having said why. */
-int keytree_open(struct keytree *t, const char *path, bool current_user); /* makes the folders, locks the tree */
+/* All return CTL_DONE, or CTL_FAILED after having said why. Opening makes the folders and locks the tree. */
+int keytree_open(struct keytree *t, const char *path, bool current_user);
 void keytree_close(struct keytree *t);
 int keytree_complete(const struct keytree *t);
 int keytree_rotate_peer(const struct keytree *t, enum daemon_id kind, bool forget_old);

@@ -35,15 +35,13 @@ static const struct command commands[] = {
           run_account_set },
         { "keys init", "[DIR] [--current-user]", "make the daemons' keys, each in its own folder below DIR",
           "  DIR             default: what --keys says\n"
-          "  --current-user  all daemons run as the caller, not as the users of the package\n"
+          "  --current-user  all daemons run as the caller, not as the users of the package; DIR remembers it\n"
           "  Never replaces a key: run it again to complete a tree or after an upgrade.\n",
           run_keys_init },
-        { "keys rotate", "KIND [--forget-old] [--current-user]",
-          "replace a daemon's key, or the one that signs tokens",
+        { "keys rotate", "KIND [--forget-old]", "replace a daemon's key, or the one that signs tokens",
           "  KIND            frontend, webhook, writer, issuer, ctl: its signing key;\n"
           "                  tokens: the key that signs user tokens\n"
-          "  --forget-old    stop believing the replaced key; without it both are believed until the next rotation\n"
-          "  --current-user  as for keys init\n",
+          "  --forget-old    stop believing the replaced key; without it both are believed until the next rotation\n",
           run_keys_rotate },
         { "livekit set-keys", "", "read LiveKit's API keys from stdin, one \"key secret\" a line",
           "  The first one signs tokens, all of them verify webhooks. No input: LiveKit is switched off.\n",

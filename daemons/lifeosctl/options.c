@@ -5,13 +5,13 @@
 #include "ctl.h"
 
 int ctl_fail(const char *fmt, ...) {
+        char text[2048];
         va_list args;
 
-        fputs("lifeosctl: ", stderr);
         va_start(args, fmt);
-        vfprintf(stderr, fmt, args);
+        (void)vsnprintf(text, sizeof text, fmt, args);
         va_end(args);
-        fputc('\n', stderr);
+        fprintf(stderr, "lifeosctl: %s\n", text);
         return CTL_FAILED;
 }
 

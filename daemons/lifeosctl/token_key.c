@@ -96,7 +96,7 @@ static int write_public(const struct keytree *t, const char *line, bool forget_o
 }
 
 int token_key_complete(const struct keytree *t) {
-        struct pair pair;
+        struct pair pair = { 0 };
         int r;
 
         pair_new(&pair);
@@ -113,7 +113,7 @@ int token_key_complete(const struct keytree *t) {
 
 /* The frontends must believe the new key before the issuer signs with it. */
 int token_key_rotate(const struct keytree *t, bool forget_old) {
-        struct pair pair;
+        struct pair pair = { 0 };
         int r;
 
         pair_new(&pair);

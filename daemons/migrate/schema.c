@@ -26,9 +26,9 @@ static PGresult *ask(PGconn *conn, const char *sql, const char *a, const char *b
 
 PGconn *schema_connect(const char *conninfo) {
         /* What the operator wrote may override what stands before it. */
-        static const char *const name[] = { "passfile", "gssencmode", "sslmode", "fallback_application_name", "dbname",
+        static const char *const name[] = { "gssencmode", "sslmode", "fallback_application_name", "dbname",
                                             "client_encoding", "options", NULL };
-        const char *const value[] = { "/dev/null", "disable", "disable", "lifeos-migrate", conninfo, "UTF8",
+        const char *const value[] = { "disable", "disable", "lifeos-migrate", conninfo, "UTF8",
                                       "-c lock_timeout=60s -c client_min_messages=warning -c default_transaction_isolation=read\\ committed",
                                       NULL };
         PGconn *conn = PQconnectdbParams(name, value, 1);

@@ -63,7 +63,9 @@ static struct json member(struct json obj, const char *camel) {
                 snake(camel, other);
                 v = json_get(obj, other);
         }
-        return json_type(v) == JSON_NULL ? (struct json){ 0 } : v;
+        if (json_type(v) == JSON_NULL)
+                v = (struct json){ 0 };
+        return v;
 }
 
 static struct json read_object(struct reading *r, struct json obj, const char *name) {
@@ -116,7 +118,7 @@ static struct slice read_enum(struct reading *r, struct json obj, const char *na
         if (json_type(v) == JSON_NONE)
                 return slice_of(words[0]);
         if (json_int(v, &n))
-                return n >= 0 && n < (int64_t)n_words ? slice_of(words[n]) : (struct slice){ 0 };
+                return slice_of(n >= 0 && n < (int64_t)n_words ? words[n] : NULL);
         if (!json_str(v, &s)) {
                 r->wrong = name;
                 return (struct slice){ 0 };
@@ -179,7 +181,7 @@ static struct slice event_id(struct reading *r, const unsigned char hash[32]) {
         made = arena_alloc(r->a, 4 + 64 + 1);
         if (!made)
                 return (struct slice){ 0 };
-        memcpy(made, "EVH_", 4);
+        memcpy(made, "EVH_", sizeof "EVH_");
         text_hex(hash, 32, made + 4);
         return slice_of(made);
 }

@@ -37,7 +37,7 @@ static enum status token_status(enum jwt_result r, const char **ret_why) {
 /* The claim is the standard base64 of the hash; anything else it could be is a mismatch. */
 static enum status check_body(struct json claims, struct slice body, unsigned char hash[static 32],
                               const char **ret_why) {
-        char ours[text_base64_size(crypto_hash_sha256_BYTES)];
+        char ours[text_base64_size(crypto_hash_sha256_BYTES)] = { 0 };
         struct slice claim;
 
         if (!json_str(json_get(claims, "sha256"), &claim)) {

@@ -47,8 +47,9 @@ static void answer_json(struct answerer *an, struct ask *a, const PGresult *res)
 
         if (rows_reply(res, &r) < 0 || (mode == LISTEN && r.status == STATUS_OK && !r.has_head)) {
                 broken(a, "no reply of ours");
-        } else if (r.body.n > ANSWER_BYTES_MAX) {
-                broken(a, "more than fits into a reply");
+        } else if (r.body.n > ANSWER_JSON_MAX && mode == READ) {
+                ask_reply(a, STATUS_INVALID_REQUEST, SLICE("the answer is over 4 MiB; ask with a smaller limit"),
+                          (struct slice){ 0 });
         } else if (mode == LISTEN && r.status == STATUS_OK) {
                 open_stream(an, a, &r);
         } else {

@@ -5,8 +5,9 @@
 
 #include "publish.h"
 
-/* More than this does not go into one reply. */
+/* More rows than this are left for the next page; a longer JSON body does not go into a frame. */
 #define ANSWER_BYTES_MAX (OP_BYTES_MAX - 4096u)
+#define ANSWER_JSON_MAX  (FRAME_PAYLOAD_MAX - 8192u)
 
 struct answerer;
 struct answerer *answerer_new(struct subs *subs, struct publish *publish);

@@ -28,7 +28,9 @@ static void *roomy(void *mem, size_t *cap, size_t need, size_t unit) {
         return mem;
 }
 
-static const void *record(const struct deal *d, uint32_t slot) { return d->b->records + (size_t)(slot - 1) * d->rec->size; }
+static const void *record(const struct deal *d, uint32_t slot) {
+        return d->b->records + (size_t)(slot - 1) * d->rec->size;
+}
 
 /* Puts one decoded row where it belongs; false if it belongs nowhere. */
 static bool place(struct deal *d, const uint32_t *base, uint32_t i, enum status s) {
@@ -96,21 +98,52 @@ static void answer_one(const struct deal *d, const uint32_t *base, uint32_t k) {
                 ask_reply(a, STATUS_OK, (struct slice){ 0 }, buf_view(rows));
 }
 
-/* event_append: the stored events of one ask, in the order of its rows. */
-static void publish_one(const struct deal *d, struct publish *publish, const uint32_t *base, uint32_t k) {
+/* event_append: the stored events of one ask, in the order of its rows. A repeat is usually old news, unless its
+ * first answer was lost with its connection: then it is told after what is new, as a head. */
+static void publish_one(const struct deal *d, struct publish *publish, const uint32_t *base, uint32_t k,
+                        bool repeats) {
         const struct op_event_append *m = d->asks[k]->msg;
-        bool wanted = publish_wanted(publish);
         size_t at = 0, from;
         struct op_event_in in;
 
         for (uint32_t i = 0; i < d->asks[k]->rows; i++) {
                 const struct op_event_out *out = record(d, d->b->slot[base[k] + i]);
 
-                stat_add(out->deduped ? STAT_events_deduped : STAT_events_appended, 1);
                 from = at;
-                if (wanted && op_rows_next(m->events, OP_event_in, &at, &in) && !out->deduped)
+                if (!op_rows_next(m->events, OP_event_in, &at, &in) || out->deduped != repeats)
+                        continue;
+                if (repeats)
+                        publish_head(publish, out->account_id, in.session_id, out->sequence);
+                else
                         publish_add(publish, &in, out, m->events, from);
         }
+}
+
+/* True if there are repeats among the rows of this ask. */
+static bool count(const struct deal *d, const uint32_t *base, uint32_t k) {
+        int64_t repeats = 0, n = d->asks[k]->rows;
+
+        for (uint32_t i = 0; i < n; i++)
+                repeats += ((const struct op_event_out *)record(d, d->b->slot[base[k] + i]))->deduped;
+        stat_add(STAT_events_appended, n - repeats);
+        stat_add(STAT_events_deduped, repeats);
+        return repeats > 0;
+}
+
+static void publish_all(const struct deal *d, struct publish *publish, const uint32_t *base) {
+        bool wanted = publish_wanted(publish), repeats = false;
+
+        for (uint32_t k = 0; k < d->n; k++) {
+                if (d->asks[k]->verdict != STATUS_OK)
+                        continue;
+                repeats = count(d, base, k) || repeats;
+                if (wanted)
+                        publish_one(d, publish, base, k, false);
+        }
+        publish_send(publish);
+        for (uint32_t k = 0; wanted && repeats && k < d->n; k++)
+                if (d->asks[k]->verdict == STATUS_OK)
+                        publish_one(d, publish, base, k, true);
 }
 
 static void all_broken(const struct deal *d) {
@@ -154,10 +187,8 @@ void answer_batch(struct answer_batch *b, struct publish *publish, struct ask *c
                 free(base);
                 return;
         }
-        for (uint32_t k = 0; asks[0]->op == OP_event_append && k < n; k++)
-                if (asks[k]->verdict == STATUS_OK)
-                        publish_one(&d, publish, base, k);
-        publish_send(publish);
+        if (asks[0]->op == OP_event_append)
+                publish_all(&d, publish, base);
         for (uint32_t k = 0; k < n; k++)
                 answer_one(&d, base, k);
         free(base);

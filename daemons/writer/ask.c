@@ -6,9 +6,12 @@
 
 #include "plan.h"
 
-#define ROOM_PREFIX "lk_room_"
+#define ROOM_PREFIX   "lk_room_"
+#define ROOM_PREFIX_N ((uint32_t)sizeof ROOM_PREFIX - 1)
 
-static size_t aligned(size_t n) { return (n + 15) & ~(size_t)15; }
+static size_t aligned(size_t n) {
+        return (n + 15) & ~(size_t)15;
+}
 
 static struct slice key(const struct plan *p, int field, const void *msg) {
         return field >= 0 && op_has(msg, field) ? op_get_slice(p->desc, field, msg) : (struct slice){ 0 };
@@ -37,8 +40,8 @@ static void find_keys(struct ask *a) {
                 if (!a->session.n)
                         a->session = first_session(p, a->msg);
         }
-        if (!a->session.n && room.n > sizeof ROOM_PREFIX - 1 && memcmp(room.p, ROOM_PREFIX, sizeof ROOM_PREFIX - 1) == 0)
-                a->session = (struct slice){ room.p + sizeof ROOM_PREFIX - 1, room.n - (uint32_t)(sizeof ROOM_PREFIX - 1) };
+        if (!a->session.n && room.n > ROOM_PREFIX_N && memcmp(room.p, ROOM_PREFIX, ROOM_PREFIX_N) == 0)
+                a->session = (struct slice){ room.p + ROOM_PREFIX_N, room.n - ROOM_PREFIX_N };
 
         struct slice by = a->session.n ? a->session : a->account;
         static const unsigned char fixed[crypto_shorthash_KEYBYTES];
@@ -47,14 +50,14 @@ static void find_keys(struct ask *a) {
 }
 
 static struct ask *make(enum op op, struct slice bytes) {
-        static uint64_t number;
+        static uint64_t arrivals;
         size_t head = aligned(sizeof(struct ask)), size = aligned(op_desc(op)->size);
         char *mem = malloc(head + size + bytes.n + 1);
         struct ask *a = (void *)mem;
 
         if (!mem)
                 return NULL;
-        *a = (struct ask){ .op = op, .number = number++, .at = text_mono_micros() };
+        *a = (struct ask){ .op = op, .number = arrivals++, .at = text_mono_micros() };
         if (bytes.n)
                 memcpy(mem + head + size, bytes.p, bytes.n);
         a->bytes = (struct slice){ mem + head + size, bytes.n };
@@ -94,7 +97,9 @@ struct ask *ask_own(enum op op, const void *msg, ask_done_fn *done, void *arg) {
         return a;
 }
 
-void ask_free(struct ask *a) { free(a); }
+void ask_free(struct ask *a) {
+        free(a);
+}
 
 void ask_reply(const struct ask *a, enum status s, struct slice detail, struct slice body) {
         if (a->done)

@@ -33,7 +33,8 @@ void errors_of(const PGresult *res, struct failure *ret) {
 }
 
 enum errors_what errors_what(const char *s) {
-        if (in_class(s, "40") || strcmp(s, "55P03") == 0)
+        /* 23505: somebody else stores the same command or event at this moment; the next try finds it there. */
+        if (in_class(s, "40") || strcmp(s, "55P03") == 0 || strcmp(s, "23505") == 0)
                 return ERRORS_AGAIN;
         if (strcmp(s, "26000") == 0 || strcmp(s, "0A000") == 0 || strcmp(s, "25006") == 0)
                 return ERRORS_RECONNECT;
@@ -45,7 +46,7 @@ enum status errors_status(const struct ask *a, const struct failure *f) {
 
         if (s != STATUS_COUNT)
                 return s;
-        if (errors_what(f->sqlstate) == ERRORS_AGAIN || strcmp(f->sqlstate, "57014") == 0)
+        if (in_class(f->sqlstate, "40") || strcmp(f->sqlstate, "55P03") == 0 || strcmp(f->sqlstate, "57014") == 0)
                 s = STATUS_BUSY;
         else if (errors_what(f->sqlstate) == ERRORS_RECONNECT || in_class(f->sqlstate, "53") ||
                  in_class(f->sqlstate, "57P") || in_class(f->sqlstate, "58"))

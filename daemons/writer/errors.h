@@ -14,7 +14,7 @@ void errors_of(const PGresult *res, struct failure *ret);
 
 enum errors_what {
         ERRORS_FINAL,           /* it would fail again */
-        ERRORS_AGAIN,           /* chance: serialization failure, deadlock, lock timeout */
+        ERRORS_AGAIN,           /* chance: serialization failure, deadlock, lock timeout, somebody else's insert */
         ERRORS_RECONNECT        /* this connection is no good for it: statements out of date, a standby */
 };
 enum errors_what errors_what(const char *sqlstate);

@@ -10,7 +10,8 @@
 #include "stats.h"
 
 #define BACKLOG_BYTES_MAX (256u << 20)
-#define TRIES_MAX         10u
+#define TRIES_MAX         10u /* of an op on its own, or with a connection that broke */
+#define BATCH_TRIES_MAX   4u  /* of a batch, before it falls apart */
 #define PATIENCE          (10 * INT64_C(1000000)) /* how long an op waits for a database that is away */
 #define SILENCE           (30 * INT64_C(1000000)) /* how long a batch may take before its connection is given up */
 
@@ -114,9 +115,9 @@ static void fell_apart(struct lane *l) {
 
         if (b->n == 1) {
                 refused(l, &b->calls[0]);
-        } else if (++l->tries < TRIES_MAX && what == ERRORS_AGAIN) {
+        } else if (++l->tries < BATCH_TRIES_MAX && what == ERRORS_AGAIN) {
                 l->chance = true;
-        } else if (l->tries < TRIES_MAX && what == ERRORS_RECONNECT) {
+        } else if (l->tries < BATCH_TRIES_MAX && what == ERRORS_RECONNECT) {
                 pg_reset(l->pg, "a prepared statement is out of date");
         } else {
                 b->singles = true;
@@ -157,7 +158,6 @@ static void on_result(void *arg, PGresult *res) {
 /* Unknown how it ended: receipts and event ids settle that when it is sent again. */
 static void on_lost(void *arg) {
         struct lane *l = arg;
-
         struct batch *b = &l->batch;
 
         if (b->sent)
@@ -305,20 +305,4 @@ struct lanes *lanes_new(struct ev_loop *loop, struct answerer *answerer) {
         ev_prepare_start(loop, &all->prepare);
         ev_timer_start(loop, &all->tick);
         return all;
-}
-
-void lanes_free(struct lanes *all) {
-        for (unsigned i = 0; i < all->n; i++) {
-                struct lane *l = &all->lane[i];
-
-                pg_free(l->pg);
-                batch_free(&l->batch);
-                for (struct ask *a; (a = asks_take(&l->queue));)
-                        ask_free(a);
-                ev_timer_stop(all->loop, &l->again);
-        }
-        ev_prepare_stop(all->loop, &all->prepare);
-        ev_timer_stop(all->loop, &all->tick);
-        params_free(&all->params);
-        free(all);
 }

@@ -1,14 +1,14 @@
-/* lane.h - the connections that write: every op is committed with its neighbours, or alone, or refused; none is lost. */
+/* lane.h - the connections that write: every op is committed, with its neighbours or alone, or refused. */
 #pragma once
 
 #include "answer.h"
 
 struct lanes;
 struct lanes *lanes_new(struct ev_loop *loop, struct answerer *answerer);
-void lanes_free(struct lanes *l);
 /* WRITE and BATCH requests; answers BUSY at once when the backlog is full. */
 void lanes_add(struct lanes *l, const struct request *r);
-/* The connection that asked is gone: what is not sent yet is dropped (the peer sends it again), the rest answers nobody. */
+/* The connection that asked is gone: what is not sent yet is dropped (the peer sends it again), the rest answers
+ * nobody. */
 void lanes_forget(struct lanes *l, const struct channel *c);
 unsigned lanes_backlog(const struct lanes *l);
 bool lanes_ready(const struct lanes *l);

@@ -8,6 +8,7 @@
 #include "plan.h"
 #include "reports.h"
 #include "settings.h"
+#include "upkeep.h"
 
 struct writer {
         struct daemon *daemon;
@@ -18,6 +19,7 @@ struct writer {
         struct lanes *lanes;
         struct reader *reader;
         struct reports *reports;
+        struct upkeep *upkeep;
         ev_timer state;
         char said[300];
 };
@@ -88,6 +90,7 @@ static void writer_connect(struct daemon *d) {
         w->lanes = lanes_new(d->loop, w->answerer);
         w->reader = reader_new(d->loop, w->answerer, w->watch);
         w->reports = reports_new(d->loop, w->subs, w->reader);
+        w->upkeep = upkeep_new(d->loop);
         ev_timer_init(&w->state, on_state, 0., 0.1);
         w->state.data = w;
         ev_timer_start(d->loop, &w->state);

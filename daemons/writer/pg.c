@@ -31,6 +31,8 @@ struct pg {
         char trouble[256], said[256];
 };
 
+static const char *const roles[] = { [PG_LANE] = "lane", [PG_READER] = "reader", [PG_UPKEEP] = "upkeep" };
+
 static void connect_now(struct pg *p);
 
 static void trouble(struct pg *p, const char *why) {
@@ -38,7 +40,7 @@ static void trouble(struct pg *p, const char *why) {
 
         snprintf(p->trouble, sizeof p->trouble, "%.*s", (int)(n < 255 ? n : 255), why);
         if (strcmp(p->trouble, p->said) != 0) {
-                log_warn("PostgreSQL: %s", p->trouble);
+                log_warn("PostgreSQL, %s: %s", roles[p->role], p->trouble);
                 memcpy(p->said, p->trouble, sizeof p->said);
         }
 }
@@ -92,6 +94,8 @@ static void now_ready(struct pg *p) {
         p->state = READY;
         p->wait = RETRY_FIRST;
         p->since = 0;
+        if (p->said[0])
+                log_note("PostgreSQL, %s: connected again", roles[p->role]);
         p->trouble[0] = p->said[0] = '\0';
 }
 
@@ -201,12 +205,18 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents) {
         }
 }
 
-/* What the operator wrote may override what stands before it, not what stands after. */
+/* PostgreSQL's notices are for its own log: they may quote what was sent. */
+static void no_notice(void *arg, const char *text) {
+        (void)arg, (void)text;
+}
+
+/* What the operator wrote may override what stands before it, not what stands after. No password file: a path that
+ * cannot exist, because libpq complains about /dev/null on stderr. */
 static void connect_now(struct pg *p) {
-        static const char *const name[] = { "passfile", "gssencmode", "sslmode", "fallback_application_name", "dbname",
-                                            "client_encoding", NULL };
-        const char *const value[] = { "/dev/null", "disable", "disable", "lifeos-writer", setting_text(SETTING_pg_conninfo),
-                                      "UTF8", NULL };
+        static const char *const name[] = { "passfile", "gssencmode", "sslmode", "fallback_application_name",
+                                            "dbname",   "client_encoding", NULL };
+        const char *const value[] = { "/dev/null/none", "disable", "disable", "lifeos-writer",
+                                      setting_text(SETTING_pg_conninfo), "UTF8", NULL };
 
         p->conn = PQconnectStartParams(name, value, 1);
         if (!p->conn || PQstatus(p->conn) == CONNECTION_BAD) {
@@ -214,6 +224,7 @@ static void connect_now(struct pg *p) {
                 close_now(p, 0.);
                 return;
         }
+        PQsetNoticeProcessor(p->conn, no_notice, NULL);
         p->state = CONNECTING;
         ev_timer_stop(p->loop, &p->timer);
         ev_timer_set(&p->timer, CONNECT_SECONDS, 0.);
@@ -236,18 +247,15 @@ struct pg *pg_new(struct ev_loop *loop, enum pg_role role, const struct pg_event
         return p;
 }
 
-void pg_free(struct pg *p) {
-        ev_io_stop(p->loop, &p->io);
-        ev_timer_stop(p->loop, &p->timer);
-        PQfinish(p->conn);
-        free(p);
-}
-
 bool pg_ready(const struct pg *p) { return p->state == READY && !p->broken; }
 
-const char *pg_trouble(const struct pg *p) { return p->trouble; }
+const char *pg_trouble(const struct pg *p) {
+        return p->trouble;
+}
 
-int64_t pg_down_since(const struct pg *p) { return p->since; }
+int64_t pg_down_since(const struct pg *p) {
+        return p->since;
+}
 
 void pg_reset(struct pg *p, const char *why) {
         if (p->state != READY || p->broken)
@@ -259,7 +267,15 @@ void pg_reset(struct pg *p, const char *why) {
 }
 
 bool pg_call(struct pg *p, enum op op, const struct params *params) {
-        if (PQsendQueryPrepared(p->conn, op_desc(op)->name, params->n, params->value, params->length, params->format, 1))
+        if (PQsendQueryPrepared(p->conn, op_desc(op)->name, params->n, params->value, params->length, params->format,
+                                1))
+                return true;
+        pg_reset(p, PQerrorMessage(p->conn));
+        return false;
+}
+
+bool pg_query(struct pg *p, const char *sql) {
+        if (PQsendQueryParams(p->conn, sql, 0, NULL, NULL, NULL, NULL, 0))
                 return true;
         pg_reset(p, PQerrorMessage(p->conn));
         return false;

@@ -8,16 +8,16 @@
 
 struct pg;
 struct pg_events {
-        /* In the order sent, one per pg_call() and pg_sync() (PGRES_PIPELINE_SYNC); the callee clears it. */
+        /* In the order sent, one per pg_call(), pg_query() and pg_sync() (PGRES_PIPELINE_SYNC). The callee clears
+         * it. */
         void (*result)(void *arg, PGresult *res);
         /* The connection broke: how what was sent ended is not known. */
         void (*lost)(void *arg);
 };
 
-enum pg_role { PG_LANE, PG_READER };
+enum pg_role { PG_LANE, PG_READER, PG_UPKEEP };
 
 struct pg *pg_new(struct ev_loop *loop, enum pg_role role, const struct pg_events *ev, void *arg);
-void pg_free(struct pg *p);
 bool pg_ready(const struct pg *p);
 /* Why it is not ready, for people; never NULL. */
 const char *pg_trouble(const struct pg *p);
@@ -26,6 +26,8 @@ int64_t pg_down_since(const struct pg *p);
 
 /* Only while ready. Parameters are copied. false: the connection is given up; lost() follows on a later turn. */
 bool pg_call(struct pg *p, enum op op, const struct params *params);
+/* A statement without parameters, with its result as text. */
+bool pg_query(struct pg *p, const char *sql);
 /* Ends a transaction, and sends. */
 bool pg_sync(struct pg *p);
 /* Give the connection up and make a new one; lost() follows on a later turn. */

@@ -21,10 +21,15 @@ static struct session session_of(enum pg_role role) {
                 return (struct session){ { "SET default_transaction_read_only = on", "SET statement_timeout = '5s'",
                                            "SET idle_in_transaction_session_timeout = '10s'" },
                                          3 };
+        if (role == PG_UPKEEP)
+                return (struct session){ { "SET synchronous_commit = on", "SET statement_timeout = '30s'",
+                                           "SET lock_timeout = '2s'" },
+                                         3 };
         snprintf(parked, sizeof parked, "SET lifeos.webhooks_parked_max = %lld",
                  (long long)setting_int(SETTING_webhooks_parked_max));
         return (struct session){ { "SET synchronous_commit = on", "SET statement_timeout = '10s'",
-                                   "SET lock_timeout = '2s'", "SET idle_in_transaction_session_timeout = '10s'", parked },
+                                   "SET lock_timeout = '2s'", "SET idle_in_transaction_session_timeout = '10s'",
+                                   parked },
                                  5 };
 }
 
@@ -42,7 +47,7 @@ static bool session_send(PGconn *conn, enum pg_role role) {
 }
 
 static bool mine(enum pg_role role, int op) {
-        return role == PG_LANE ? plan_lane((enum op)op) : plan_reader((enum op)op);
+        return role == PG_LANE ? plan_lane((enum op)op) : role == PG_READER && plan_reader((enum op)op);
 }
 
 bool pg_setup_send(PGconn *conn, enum pg_role role, int step) {

@@ -65,7 +65,9 @@ void plan_init(void) {
         }
 }
 
-const struct plan *plan_of(enum op op) { return &plans[op]; }
+const struct plan *plan_of(enum op op) {
+        return &plans[op];
+}
 
 bool plan_lane(enum op op) {
         enum mode m = plans[op].desc->mode;

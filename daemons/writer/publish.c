@@ -1,4 +1,4 @@
-/* publish.c - casts to listeners; one that cannot be queued becomes a debt, paid with a stream_head when there is room. */
+/* publish.c - casts to listeners; one that finds no room becomes a debt, paid later with a stream_head. */
 #include "publish.h"
 
 #include <stdlib.h>
@@ -91,7 +91,9 @@ void publish_missed(struct publish *p, const struct channel *c, struct slice acc
 
 /* ---- events ---- */
 
-bool publish_wanted(const struct publish *p) { return subs_count(p->subs) > 0 || watch_any(p->watch); }
+bool publish_wanted(const struct publish *p) {
+        return subs_count(p->subs) > 0 || watch_any(p->watch);
+}
 
 static bool room(struct publish *p) {
         size_t cap = p->cap ? p->cap * 2 : 1024;

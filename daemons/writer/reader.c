@@ -173,11 +173,17 @@ void reader_forget(struct reader *r, const struct channel *c) {
                         a->from.from = NULL;
 }
 
-bool reader_ready(const struct reader *r) { return pg_ready(r->pg); }
+bool reader_ready(const struct reader *r) {
+        return pg_ready(r->pg);
+}
 
-const char *reader_trouble(const struct reader *r) { return pg_trouble(r->pg); }
+const char *reader_trouble(const struct reader *r) {
+        return pg_trouble(r->pg);
+}
 
-bool reader_idle(const struct reader *r) { return !pg_ready(r->pg) || (!r->queue.n && !r->flying.n); }
+bool reader_idle(const struct reader *r) {
+        return !pg_ready(r->pg) || (!r->queue.n && !r->flying.n);
+}
 
 struct reader *reader_new(struct ev_loop *loop, struct answerer *answerer, struct watch *watch) {
         static const struct pg_events events = { on_result, on_lost };
@@ -196,15 +202,4 @@ struct reader *reader_new(struct ev_loop *loop, struct answerer *answerer, struc
         ev_prepare_start(loop, &r->prepare);
         ev_timer_start(loop, &r->tick);
         return r;
-}
-
-void reader_free(struct reader *r) {
-        pg_free(r->pg);
-        PQclear(r->res);
-        for (struct ask *a; (a = asks_take(&r->queue)) || (a = asks_take(&r->flying));)
-                settle(r, a);
-        ev_prepare_stop(r->loop, &r->prepare);
-        ev_timer_stop(r->loop, &r->tick);
-        params_free(&r->params);
-        free(r);
 }

@@ -5,7 +5,6 @@
 
 struct reader;
 struct reader *reader_new(struct ev_loop *loop, struct answerer *answerer, struct watch *watch);
-void reader_free(struct reader *r);
 /* READ and LISTEN requests; answers BUSY at once when the queue is full. */
 void reader_add(struct reader *r, const struct request *q);
 /* A question of the writer's own; it belongs to the reader from here. */

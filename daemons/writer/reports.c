@@ -96,11 +96,3 @@ struct reports *reports_new(struct ev_loop *loop, struct subs *subs, struct read
         ev_timer_start(loop, &r->health);
         return r;
 }
-
-void reports_free(struct reports *r) {
-        ev_timer_stop(r->loop, &r->health);
-        buf_free(&r->own);
-        buf_free(&r->text);
-        arena_free(&r->arena);
-        free(r);
-}

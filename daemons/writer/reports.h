@@ -6,7 +6,6 @@
 
 struct reports;
 struct reports *reports_new(struct ev_loop *loop, struct subs *subs, struct reader *reader);
-void reports_free(struct reports *r);
 /* A stats_report arrived. */
 void reports_take(struct reports *r, const struct request *q);
 /* stats_read: the answer's body is the Prometheus text itself. */

@@ -190,7 +190,9 @@ struct peer *subs_peer(struct subs *s, struct channel *c) {
         return p;
 }
 
-struct peer *subs_peers(const struct subs *s) { return s->peers; }
+struct peer *subs_peers(const struct subs *s) {
+        return s->peers;
+}
 
 unsigned subs_count(const struct subs *s) {
         unsigned n = 0;

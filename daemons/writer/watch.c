@@ -30,7 +30,9 @@ struct watch *watch_new(void) {
         return w;
 }
 
-void watch_free(struct watch *w) { free(w); }
+void watch_free(struct watch *w) {
+        free(w);
+}
 
 void watch_add(struct watch *w, struct ask *a) {
         struct ask **b = bucket(w, a->session);
@@ -52,7 +54,9 @@ void watch_remove(struct watch *w, struct ask *a) {
         w->n--;
 }
 
-bool watch_any(const struct watch *w) { return w->n > 0; }
+bool watch_any(const struct watch *w) {
+        return w->n > 0;
+}
 
 void watch_note(struct watch *w, struct slice account, struct slice session, int64_t head) {
         if (!w->n || account.n > sizeof ((struct ask *)0)->seen_text)

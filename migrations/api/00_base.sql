@@ -21,7 +21,7 @@ LANGUAGE sql IMMUTABLE AS $$ SELECT (status, message, NULL, NULL, NULL, NULL)::a
 CREATE FUNCTION lib.ns(v text) RETURNS text LANGUAGE sql IMMUTABLE AS
 $$ SELECT coalesce(octet_length(v)::text || ':' || v || ',', '-,') $$;
 
-CREATE FUNCTION lib.hash(VARIADIC fields text[]) RETURNS bytea LANGUAGE sql IMMUTABLE AS
+CREATE FUNCTION lib.hash(VARIADIC fields text[]) RETURNS bytea LANGUAGE sql STABLE AS
 $$ SELECT sha256(convert_to(string_agg(lib.ns(f.v), '' ORDER BY f.n), 'UTF8'))
    FROM unnest(fields) WITH ORDINALITY f(v, n) $$;
 

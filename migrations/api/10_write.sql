@@ -1,7 +1,7 @@
 -- 10_write.sql - what every state change does: one event on its stream, one audit entry, one receipt.
 
 -- Event ids of our own: once per session and purpose, and not computable by a client, who lacks the salt.
-CREATE FUNCTION lib.event_id(salt bytea, session_id text, type text, cause text) RETURNS text LANGUAGE sql IMMUTABLE AS
+CREATE FUNCTION lib.event_id(salt bytea, session_id text, type text, cause text) RETURNS text LANGUAGE sql STABLE AS
 $$ SELECT 'evt_' || left(encode(lib.hash(encode(salt, 'hex'), session_id, type, cause), 'hex'), 32) $$;
 
 -- Waits for the stream and keeps it until COMMIT. False: there is none.
@@ -68,7 +68,7 @@ END $$;
 
 CREATE FUNCTION lib.audit_link(previous bytea, sequence bigint, recorded_at bigint, account_id text, stream_id text,
                                actor_id text, actor_role text, action text, outcome text, detail json) RETURNS bytea
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql STABLE AS $$
         SELECT sha256(previous || int8send(sequence) || int8send(recorded_at)
                       || lib.hash(account_id, stream_id, actor_id, actor_role, action, outcome, detail::text))
 $$;

@@ -1,8 +1,9 @@
 -- event_append.sql - many events of many requests in one call: the hot path.
 --
--- Arrays all the way: one statement each for permission, locks, digests, insert and answer; only the hash chain and the
--- rare duplicates are walked one by one. Everything is decided before the first write. Event i is the i-th of all
--- arrays events_*, events_op[i] + 1 its request, e_pair[i] its (request, session), s_*[p_place[..]] its locked stream.
+-- Arrays all the way: one statement each for permission, locks, digests, insert and answer; only the hash chain and
+-- the rare duplicates are walked one by one. Everything is decided before the first write. Event i is the i-th of all
+-- arrays events_*, events_op[i] + 1 its request, e_pair[i] its (request, session), s_*[p_place[..]] its locked
+-- stream.
 
 CREATE TYPE api.event_out AS (op bigint, "row" bigint, status text, account_id text, sequence bigint, deduped boolean,
                               ts bigint, received bigint, recorded bigint, origin text);
@@ -15,7 +16,7 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 CREATE FUNCTION lib.content_hash(session_id text, type text, given_ts bigint, payload bytea) RETURNS bytea
-LANGUAGE sql IMMUTABLE AS
+LANGUAGE sql STABLE AS
 $$ SELECT sha256(convert_to(lib.content_fields(session_id, type, given_ts), 'UTF8') || payload) $$;
 
 -- What the chain says of an event besides its number and its payload's commitment, in two parts: of its stream and of
@@ -38,8 +39,9 @@ $$;
 CREATE FUNCTION lib.event_link(previous bytea, sequence bigint, body bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS
 $$ SELECT sha256(previous || int8send(sequence) || body) $$;
 
--- Who repeats whom, in (op, row) order. An event id that was stored, or taken by an earlier accepted event of the batch,
--- is a repeat if the content is the same; else its whole request is refused, and what it had taken is free again.
+-- Who repeats whom, in (op, row) order. An event id that was stored, or taken by an earlier accepted event of the
+-- batch, is a repeat if the content is the same; else its whole request is refused, and what it had taken is free
+-- again.
 CREATE FUNCTION lib.append_dedupe(p_account text[], e_pair integer[], events_op integer[], events_event_id text[],
                                   content bytea[], INOUT op_status text[], INOUT op_culprit integer[], OUT e_new boolean[])
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -86,14 +88,15 @@ END $$;
 -- which of the streams to be locked is it?
 CREATE FUNCTION lib.append_streams(account_id text[], actor_id text[], actor_role text[], events_op integer[],
                                    events_session_id text[], OUT first integer[], OUT op integer[], OUT session text[],
-                                   OUT account text[], OUT status text[], OUT place integer[])
+                                   OUT account text[], OUT status text[], OUT place integer[], OUT fields text[])
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 BEGIN
         SELECT array_agg(r.first ORDER BY r.first), array_agg(r.op ORDER BY r.first),
                array_agg(r.session_id ORDER BY r.first), array_agg(r.account_id ORDER BY r.first),
-               array_agg(r.status ORDER BY r.first), array_agg(r.place ORDER BY r.first)
-        INTO first, op, session, account, status, place
+               array_agg(r.status ORDER BY r.first), array_agg(r.place ORDER BY r.first),
+               array_agg(lib.stream_fields(r.account_id, r.session_id) ORDER BY r.first)
+        INTO first, op, session, account, status, place, fields
         FROM (SELECT p.*, dense_rank() OVER (PARTITION BY p.status = 'OK'
                                              ORDER BY p.account_id, p.session_id COLLATE "C")::integer AS place
               FROM (SELECT w.first, w.op, w.session_id, s.account_id,
@@ -137,7 +140,9 @@ DECLARE
         at integer := 1;        -- the pair of the event before
         high integer := 1;      -- pairs seen so far: they are numbered by first appearance
 BEGIN
-        IF cardinality(p_op) = p_op[cardinality(p_op)] + 1 THEN -- as many as requests: one each
+        IF cardinality(p_op) = 1 THEN
+                RETURN array_fill(1, ARRAY[cardinality(events_op)]);
+        ELSIF cardinality(p_op) = p_op[cardinality(p_op)] + 1 THEN -- as many as requests: one each
                 SELECT array_agg(events_op[i] + 1) INTO pair FROM generate_series(1, cardinality(events_op)) i;
                 RETURN pair;
         END IF;
@@ -210,17 +215,24 @@ DECLARE
         op_first integer[] := array_fill(NULL::integer, ARRAY[cardinality(account_id)]);
         op_status text[] := array_fill(NULL::text, ARRAY[cardinality(account_id)]);
         op_culprit integer[] := op_first;
-        p_fields text[]; op_fields text[];
+        p_fields text[]; op_fields text[] := '{}';
         recorded bigint;
         plain boolean := true;  -- nothing refused, nothing repeated
         transcripts bigint;
         o integer;
+        part record;
 BEGIN
         IF n = 0 THEN
                 RETURN;
         END IF;
-        SELECT * INTO p_first, p_op, p_session, p_account, p_status, p_place
-        FROM lib.append_streams(account_id, actor_id, actor_role, events_op, events_session_id);
+        part := lib.append_streams(account_id, actor_id, actor_role, events_op, events_session_id);
+        p_first := part.first;
+        p_op := part.op;
+        p_session := part.session;
+        p_account := part.account;
+        p_status := part.status;
+        p_place := part.place;
+        p_fields := part.fields;
         FOR k IN 1 .. cardinality(p_first) LOOP
                 o := p_op[k] + 1;
                 op_first[o] := coalesce(op_first[o], p_first[k]);
@@ -230,13 +242,16 @@ BEGIN
                         op_status[o] := coalesce(op_status[o], p_status[k]);
                 END IF;
         END LOOP;
-        SELECT * INTO s_account, s_session, s_head, s_hash FROM lib.append_lock(p_account, p_session, p_status);
+        part := lib.append_lock(p_account, p_session, p_status);
+        s_account := part.account;
+        s_session := part.session;
+        s_head := part.head;
+        s_hash := part.hash;
         recorded := lib.now();
         e_pair := lib.append_pairs(p_op, p_session, events_op, events_session_id);
-        SELECT array_agg(lib.stream_fields(p_account[k], p_session[k])) INTO p_fields
-        FROM generate_series(1, cardinality(p_first)) k;
-        SELECT array_agg(lib.source_fields(origin[k], actor_id[k], received[k], recorded)) INTO op_fields
-        FROM generate_series(1, cardinality(origin)) k;
+        FOR k IN 1 .. cardinality(origin) LOOP
+                op_fields[k] := lib.source_fields(origin[k], actor_id[k], received[k], recorded);
+        END LOOP;
 
         SELECT array_agg(d.content), array_agg(d.commitment), array_agg(d.salt), array_agg(d.fields || d.commitment),
                array_agg(d.place), count(*) FILTER (WHERE d.transcript)
@@ -258,10 +273,16 @@ BEGIN
                 LEFT JOIN lifeos.event e ON e.account_id = g.account_id AND e.event_id = g.event_id;
         END IF;
         IF NOT plain THEN
-                SELECT * INTO op_status, op_culprit, e_new
-                FROM lib.append_dedupe(p_account, e_pair, events_op, events_event_id, content, op_status, op_culprit);
+                part := lib.append_dedupe(p_account, e_pair, events_op, events_event_id, content, op_status, op_culprit);
+                op_status := part.op_status;
+                op_culprit := part.op_culprit;
+                e_new := part.e_new;
         END IF;
-        SELECT * INTO s_head, s_hash, e_seq, e_hash FROM lib.append_chain(e_place, e_new, body, s_head, s_hash);
+        part := lib.append_chain(e_place, e_new, body, s_head, s_hash);
+        s_head := part.head;
+        s_hash := part.hash;
+        e_seq := part.e_seq;
+        e_hash := part.e_hash;
 
         INSERT INTO lifeos.event (sequence, ts, received_at, recorded_at, account_id, session_id, event_id, type, origin,
                                   actor_id, content_hash, commitment, hash, salt, payload)

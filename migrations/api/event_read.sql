@@ -70,8 +70,8 @@ CREATE FUNCTION lib.snapshot_json(t lifeos.transcript_segment, payload json) RET
                 lib.ms(t.recorded_at) AS "createdAtMs") j
 $$;
 
--- The state of each utterance among the newest n segments, by first appearance: a final beats any partial, the later of
--- two beats the earlier.
+-- The state of each utterance among the newest n segments, by first appearance: a final beats any partial, the later
+-- of two beats the earlier.
 CREATE FUNCTION lib.transcript_state(account_id text, session_id text, n bigint, OUT state text, OUT read bigint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
@@ -168,8 +168,8 @@ BEGIN
         RETURN lib.object(keys, vals);
 END $$;
 
--- Recomputes the chain of a stream: how many events hold, and the first that does not (NULL: all do). An erased payload
--- holds by its commitment.
+-- Recomputes the chain of a stream: how many events hold, and the first that does not (NULL: all do). An erased
+-- payload holds by its commitment.
 CREATE FUNCTION api.event_verify(account_id text, session_id text, OUT verified bigint, OUT broken_at bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable

@@ -1,7 +1,7 @@
 -- provider_apply.sql - what one LiveKit webhook means for a call session.
 --
--- Keyed by sids, never by identity; any order is taken: LiveKit retries, drops, and restarts. Times are the payload's.
--- The caller holds the session's stream. p is the webhook in the form it is parked in.
+-- Keyed by sids, never by identity; any order is taken: LiveKit retries, drops, and restarts. Times are the
+-- payload's. The caller holds the session's stream. p is the webhook in the form it is parked in.
 
 -- People: whoever is not an agent or a recorder. LiveKit leaves STANDARD out.
 CREATE FUNCTION lib.is_caller(kind text) RETURNS boolean LANGUAGE sql IMMUTABLE AS

@@ -20,8 +20,8 @@ END $$;
 CREATE FUNCTION lib.parked_max() RETURNS bigint LANGUAGE sql STABLE AS
 $$ SELECT coalesce(nullif(current_setting('lifeos.webhooks_parked_max', true), '')::bigint, 10000) $$;
 
--- The session of a room, or NULLs: then the room's row is ours until COMMIT, and a session that is being created for it
--- waits for us, or we waited for it.
+-- The session of a room, or NULLs: then the room's row is ours until COMMIT, and a session that is being created for
+-- it waits for us, or we waited for it.
 CREATE FUNCTION lib.provider_find(room_name text, may_park boolean, OUT account text, OUT session text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable

@@ -1,18 +1,18 @@
 -- session_create.sql - a call session comes into being, once, however often it is asked for.
 
 -- Derived, so that the same command gets the same token again although we keep only its hash.
-CREATE FUNCTION lib.resume_token(command_id text, salt bytea) RETURNS text LANGUAGE sql IMMUTABLE AS
+CREATE FUNCTION lib.resume_token(command_id text, salt bytea) RETURNS text LANGUAGE sql STABLE AS
 $$ SELECT 'resume_' || encode(lib.hash('resume', command_id, encode(salt, 'hex')), 'hex') $$;
 
 -- A stored answer has no token in it: resumeToken is null there, before anything a client could have written.
 CREATE FUNCTION lib.with_token(body json, token text) RETURNS json LANGUAGE sql STABLE AS
 $$ SELECT regexp_replace(body::text, '"resumeToken":null', '"resumeToken":"' || token || '"')::json $$;
 
-CREATE FUNCTION lib.participant(account_id text, session_id text, user_id text) RETURNS text LANGUAGE sql IMMUTABLE AS
+CREATE FUNCTION lib.participant(account_id text, session_id text, user_id text) RETURNS text LANGUAGE sql STABLE AS
 $$ SELECT 'lk_part_' || left(encode(lib.hash(account_id, session_id, user_id), 'hex'), 16) $$;
 
--- May this session have that room? A name that looks like ours must be its own; one that somebody has is taken, unless
--- it was the room of a call of the same account that is over.
+-- May this session have that room? A name that looks like ours must be its own; one that somebody has is taken,
+-- unless it was the room of a call of the same account that is over.
 CREATE FUNCTION lib.room_free(room_name text, account_id text, session_id text) RETURNS boolean
 LANGUAGE sql VOLATILE AS $$
         SELECT NOT EXISTS (SELECT 1 FROM lifeos.provider_room r
@@ -21,7 +21,8 @@ LANGUAGE sql VOLATILE AS $$
                                  AND (r.account_id, r.session_id) <> ($2, $3)
                                  AND NOT (r.account_id = $2 AND c.status IN ('ended', 'failed')))
 $$;
-CREATE FUNCTION lib.room_check(room_name text, account_id text, session_id text) RETURNS text LANGUAGE sql VOLATILE AS $$
+CREATE FUNCTION lib.room_check(room_name text, account_id text, session_id text) RETURNS text
+LANGUAGE sql VOLATILE AS $$
         SELECT CASE WHEN starts_with(room_name, 'lk_room_') AND room_name <> 'lk_room_' || session_id
                          THEN 'providerRoomId: names that begin with lk_room_ are the appliance''s'
                     WHEN NOT lib.room_free(room_name, account_id, session_id) THEN 'providerRoomId is in use' END

@@ -98,6 +98,7 @@ DECLARE
         mark text[] := regexp_match(cursor, '^(\d{1,18})~(.{1,100})$');
         at bigint := coalesce(mark[1]::bigint, 9223372036854775807);
         after_id text := coalesce(mark[2], '');
+        everywhere boolean := account_id = '*' AND actor_role = 'operator';
         mine text := CASE WHEN actor_role = 'member' THEN actor_id END;
         found_ids text;
         n bigint;
@@ -117,7 +118,7 @@ BEGIN
         FROM (SELECT row_number() OVER (ORDER BY c.created_at DESC, c.session_id DESC) AS k,
                      lib.session_json(c)::text AS body, c.created_at || '~' || c.session_id AS mark
               FROM (SELECT * FROM lifeos.call_session c
-                    WHERE (account_id = '*' OR c.account_id = account_id) AND (mine IS NULL OR c.user_id = mine)
+                    WHERE (everywhere OR c.account_id = account_id) AND (mine IS NULL OR c.user_id = mine)
                           AND (status IS NULL OR c.status = status) AND (c.created_at, c.session_id) < (at, after_id)
                     ORDER BY c.created_at DESC, c.session_id DESC LIMIT lim + 1) c) x;
         reply.status := 'OK';

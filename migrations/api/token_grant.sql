@@ -1,4 +1,5 @@
--- token_grant.sql - may this actor join this session's room, and as whom? What was handed out is kept with the session.
+-- token_grant.sql - may this actor join this session's room, and as whom? What was handed out is kept with the
+-- session.
 
 CREATE FUNCTION lib.token_body(s lifeos.call_session, actor_id text, identity text, name text, agents text[]) RETURNS json
 LANGUAGE sql STABLE AS $$

@@ -11,8 +11,9 @@ BEGIN
         RETURN reply;
 END $$;
 
--- Removes what has outlived its purpose, at most max_rows of each kind a call: receipts after 72 hours, webhook receipts
--- after 30 days, webhooks that found no session after 24 hours. Returns how many rows went; call again while it is full.
+-- Removes what has outlived its purpose, at most max_rows of each kind a call: receipts after 72 hours, webhook
+-- receipts after 30 days, webhooks that found no session after 24 hours. Returns how many rows went; call again while
+-- it is full.
 CREATE FUNCTION api.maintain(max_rows bigint DEFAULT 10000) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

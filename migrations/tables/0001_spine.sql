@@ -90,7 +90,8 @@ CREATE INDEX command_receipt_by_age ON lifeos.command_receipt (created_at);
 COMMENT ON COLUMN lifeos.command_receipt.command_key IS
         'sha256 of the command id: the id itself derives resume tokens and is not kept';
 
--- Append-only also for the owner: an event may lose its payload and salt, together and for good; nothing else changes.
+-- Append-only also for the owner: an event may lose its payload and salt, together and for good; nothing else
+-- changes.
 CREATE FUNCTION lifeos.append_only() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
         IF TG_OP = 'UPDATE' AND TG_TABLE_NAME = 'event' THEN

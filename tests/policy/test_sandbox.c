@@ -30,63 +30,165 @@ static const struct sockaddr unspec = { .sa_family = AF_UNSPEC };
 static const struct sockaddr_un nowhere = { .sun_family = AF_UNIX, .sun_path = "/nowhere/at/all" };
 static char word[16] = "probe";
 
-static int try_socket_inet(void) { return sys(SYS_socket, AF_INET, SOCK_STREAM, 0); }
-static int try_socket_inet6(void) { return sys(SYS_socket, AF_INET6, SOCK_STREAM, 0); }
-static int try_socket_packet(void) { return sys(SYS_socket, AF_PACKET, SOCK_RAW, 0); }
-static int try_socket_netlink(void) { return sys(SYS_socket, AF_NETLINK, SOCK_RAW, 0); }
-static int try_socket_unix(void) { return sys(SYS_socket, AF_UNIX, SOCK_STREAM, 0); }
-static int try_socketpair(void) { return sys(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, stream); }
-static int try_listener_reset(void) { return sys(SYS_connect, listener, &unspec, sizeof unspec); }
-static int try_connect(void) { return sys(SYS_connect, stream[0], &nowhere, sizeof nowhere) == ENOENT ? 0 : -1; }
-static int try_bind(void) { return sys(SYS_bind, stream[0], &nowhere, sizeof nowhere); }
-static int try_listen(void) { return sys(SYS_listen, listener, 1); }
-static int try_accept(void) { return sys(SYS_accept4, listener, NULL, NULL, SOCK_CLOEXEC) == EAGAIN ? 0 : -1; }
-static int try_send(void) { return sys(SYS_sendto, stream[0], word, 1, MSG_NOSIGNAL, NULL, 0); }
-static int try_send_address(void) { return sys(SYS_sendto, stream[0], word, 1, 0, &nowhere, sizeof nowhere); }
-static int try_recv(void) { return sys(SYS_recvfrom, stream[1], word, 1, MSG_DONTWAIT, NULL, NULL) == EAGAIN ? 0 : -1; }
-static int try_sendmsg(void) { return sys(SYS_sendmsg, stream[0], &(struct msghdr){ 0 }, 0); }
-static int try_sendmmsg(void) { return sys(SYS_sendmmsg, stream[0], NULL, 0, 0); }
-static int try_recvmsg(void) { return sys(SYS_recvmsg, stream[0], NULL, 0); }
-static int try_io_uring_setup(void) { return sys(SYS_io_uring_setup, 1, NULL); }
-static int try_io_uring_enter(void) { return sys(SYS_io_uring_enter, -1, 0, 0, 0, NULL, 0); }
-static int try_io_setup(void) { return sys(SYS_io_setup, 1, word); }
-static int try_execve(void) { return sys(SYS_execve, "/bin/true", NULL, NULL); }
-static int try_execveat(void) { return sys(SYS_execveat, -1, "/bin/true", NULL, NULL, 0); }
-static int try_fork(void) { return sys(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL); }
-static int try_clone3(void) { return sys(SYS_clone3, NULL, 0); }
-static int try_ptrace(void) { return sys(SYS_ptrace, 0, 0, NULL, NULL); }
-static int try_vm_write(void) { return sys(SYS_process_vm_writev, getpid(), NULL, 0, NULL, 0, 0); }
-static int try_open_read(void) { return sys(SYS_openat, AT_FDCWD, "/etc/hostname", O_RDONLY); }
-static int try_open_write(void) { return sys(SYS_openat, AT_FDCWD, "/tmp/x", O_WRONLY | O_CREAT, 0600); }
-static int try_open_handle(void) { return sys(SYS_open_by_handle_at, -1, NULL, 0); }
-static int try_openat2(void) { return sys(SYS_openat2, AT_FDCWD, "/etc/hostname", NULL, 0); }
-static int try_unlink(void) { return sys(SYS_unlinkat, AT_FDCWD, "/nowhere", 0); }
-static int try_rename(void) { return sys(SYS_renameat2, AT_FDCWD, "/nowhere", AT_FDCWD, "/nowhere2", 0); }
-static int try_mkdir(void) { return sys(SYS_mkdirat, AT_FDCWD, "/nowhere/x", 0700); }
-static int try_chmod(void) { return sys(SYS_fchmodat, AT_FDCWD, "/nowhere", 0700); }
-static int try_mount(void) { return sys(SYS_mount, NULL, NULL, NULL, 0, NULL); }
-static int try_unshare(void) { return sys(SYS_unshare, 0); }
-static int try_setns(void) { return sys(SYS_setns, -1, 0); }
-static int try_setuid(void) { return sys(SYS_setuid, getuid()); }
-static int try_bpf(void) { return sys(SYS_bpf, 0, NULL, 0); }
-static int try_keyctl(void) { return sys(SYS_keyctl, 0); }
-static int try_userfaultfd(void) { return sys(SYS_userfaultfd, 0); }
-static int try_memfd(void) { return sys(SYS_memfd_create, "x", 0); }
-static int try_kill(void) { return sys(SYS_kill, getppid(), 0); }
-static int try_pidfd(void) { return sys(SYS_pidfd_open, getppid(), 0); }
-static int try_prlimit(void) { return sys(SYS_prlimit64, 0, RLIMIT_CORE, NULL, NULL); }
-static int try_dumpable(void) { return sys(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0); }
-static int try_ioctl(void) { return sys(SYS_ioctl, stream[0], TIOCSTI, word); }
+static int try_socket_inet(void) {
+        return sys(SYS_socket, AF_INET, SOCK_STREAM, 0);
+}
+static int try_socket_inet6(void) {
+        return sys(SYS_socket, AF_INET6, SOCK_STREAM, 0);
+}
+static int try_socket_packet(void) {
+        return sys(SYS_socket, AF_PACKET, SOCK_RAW, 0);
+}
+static int try_socket_netlink(void) {
+        return sys(SYS_socket, AF_NETLINK, SOCK_RAW, 0);
+}
+static int try_socket_unix(void) {
+        return sys(SYS_socket, AF_UNIX, SOCK_STREAM, 0);
+}
+static int try_socketpair(void) {
+        return sys(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, stream);
+}
+static int try_listener_reset(void) {
+        return sys(SYS_connect, listener, &unspec, sizeof unspec);
+}
+static int try_connect(void) {
+        return sys(SYS_connect, stream[0], &nowhere, sizeof nowhere) == ENOENT ? 0 : -1;
+}
+static int try_bind(void) {
+        return sys(SYS_bind, stream[0], &nowhere, sizeof nowhere);
+}
+static int try_listen(void) {
+        return sys(SYS_listen, listener, 1);
+}
+static int try_accept(void) {
+        return sys(SYS_accept4, listener, NULL, NULL, SOCK_CLOEXEC) == EAGAIN ? 0 : -1;
+}
+static int try_send(void) {
+        return sys(SYS_sendto, stream[0], word, 1, MSG_NOSIGNAL, NULL, 0);
+}
+static int try_send_address(void) {
+        return sys(SYS_sendto, stream[0], word, 1, 0, &nowhere, sizeof nowhere);
+}
+static int try_recv(void) {
+        return sys(SYS_recvfrom, stream[1], word, 1, MSG_DONTWAIT, NULL, NULL) == EAGAIN ? 0 : -1;
+}
+static int try_sendmsg(void) {
+        return sys(SYS_sendmsg, stream[0], &(struct msghdr){ 0 }, 0);
+}
+static int try_sendmmsg(void) {
+        return sys(SYS_sendmmsg, stream[0], NULL, 0, 0);
+}
+static int try_recvmsg(void) {
+        return sys(SYS_recvmsg, stream[0], NULL, 0);
+}
+static int try_io_uring_setup(void) {
+        return sys(SYS_io_uring_setup, 1, NULL);
+}
+static int try_io_uring_enter(void) {
+        return sys(SYS_io_uring_enter, -1, 0, 0, 0, NULL, 0);
+}
+static int try_io_setup(void) {
+        return sys(SYS_io_setup, 1, word);
+}
+static int try_execve(void) {
+        return sys(SYS_execve, "/bin/true", NULL, NULL);
+}
+static int try_execveat(void) {
+        return sys(SYS_execveat, -1, "/bin/true", NULL, NULL, 0);
+}
+static int try_fork(void) {
+        return sys(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+}
+static int try_clone3(void) {
+        return sys(SYS_clone3, NULL, 0);
+}
+static int try_ptrace(void) {
+        return sys(SYS_ptrace, 0, 0, NULL, NULL);
+}
+static int try_vm_write(void) {
+        return sys(SYS_process_vm_writev, getpid(), NULL, 0, NULL, 0, 0);
+}
+static int try_open_read(void) {
+        return sys(SYS_openat, AT_FDCWD, "/etc/hostname", O_RDONLY);
+}
+static int try_open_write(void) {
+        return sys(SYS_openat, AT_FDCWD, "/tmp/x", O_WRONLY | O_CREAT, 0600);
+}
+static int try_open_handle(void) {
+        return sys(SYS_open_by_handle_at, -1, NULL, 0);
+}
+static int try_openat2(void) {
+        return sys(SYS_openat2, AT_FDCWD, "/etc/hostname", NULL, 0);
+}
+static int try_unlink(void) {
+        return sys(SYS_unlinkat, AT_FDCWD, "/nowhere", 0);
+}
+static int try_rename(void) {
+        return sys(SYS_renameat2, AT_FDCWD, "/nowhere", AT_FDCWD, "/nowhere2", 0);
+}
+static int try_mkdir(void) {
+        return sys(SYS_mkdirat, AT_FDCWD, "/nowhere/x", 0700);
+}
+static int try_chmod(void) {
+        return sys(SYS_fchmodat, AT_FDCWD, "/nowhere", 0700);
+}
+static int try_mount(void) {
+        return sys(SYS_mount, NULL, NULL, NULL, 0, NULL);
+}
+static int try_unshare(void) {
+        return sys(SYS_unshare, 0);
+}
+static int try_setns(void) {
+        return sys(SYS_setns, -1, 0);
+}
+static int try_setuid(void) {
+        return sys(SYS_setuid, getuid());
+}
+static int try_bpf(void) {
+        return sys(SYS_bpf, 0, NULL, 0);
+}
+static int try_keyctl(void) {
+        return sys(SYS_keyctl, 0);
+}
+static int try_userfaultfd(void) {
+        return sys(SYS_userfaultfd, 0);
+}
+static int try_memfd(void) {
+        return sys(SYS_memfd_create, "x", 0);
+}
+static int try_kill(void) {
+        return sys(SYS_kill, getppid(), 0);
+}
+static int try_pidfd(void) {
+        return sys(SYS_pidfd_open, getppid(), 0);
+}
+static int try_prlimit(void) {
+        return sys(SYS_prlimit64, 0, RLIMIT_CORE, NULL, NULL);
+}
+static int try_dumpable(void) {
+        return sys(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+static int try_ioctl(void) {
+        return sys(SYS_ioctl, stream[0], TIOCSTI, word);
+}
 static int try_exec_map(void) {
         return sys(SYS_mmap, NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
-static int try_exec_protect(void) { return sys(SYS_mprotect, word, 0, PROT_READ | PROT_EXEC); }
-static int try_exec_protect_key(void) { return sys(SYS_pkey_mprotect, word, 0, PROT_EXEC, -1); }
+static int try_exec_protect(void) {
+        return sys(SYS_mprotect, word, 0, PROT_READ | PROT_EXEC);
+}
+static int try_exec_protect_key(void) {
+        return sys(SYS_pkey_mprotect, word, 0, PROT_EXEC, -1);
+}
 static int try_map(void) {
         return sys(SYS_mmap, NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
-static int try_stat(void) { return sys(SYS_newfstatat, AT_FDCWD, "/etc/hostname", NULL, 0); }
-static int try_poll(void) { return sys(SYS_poll, NULL, 0, 0); }
+static int try_stat(void) {
+        return sys(SYS_newfstatat, AT_FDCWD, "/etc/hostname", NULL, 0);
+}
+static int try_poll(void) {
+        return sys(SYS_poll, NULL, 0, 0);
+}
 static int try_i386_exit(void) {
 #ifdef __x86_64__
         long r;
@@ -215,11 +317,21 @@ static void walls_of(enum daemon_id id, size_t column) {
         assert_int_equal(wrong, 0);
 }
 
-TEST(the_frontend_reaches_nothing) { walls_of(FRONTEND, 0); }
-TEST(the_webhook_daemon_reaches_unix_sockets_only) { walls_of(WEBHOOK, 1); }
-TEST(the_writer_reaches_unix_sockets_only) { walls_of(WRITER, 2); }
-TEST(the_issuer_reaches_nothing) { walls_of(ISSUER, 3); }
-TEST(lifeosctl_reaches_unix_sockets_only) { walls_of(CTL, 4); }
+TEST(the_frontend_reaches_nothing) {
+        walls_of(FRONTEND, 0);
+}
+TEST(the_webhook_daemon_reaches_unix_sockets_only) {
+        walls_of(WEBHOOK, 1);
+}
+TEST(the_writer_reaches_unix_sockets_only) {
+        walls_of(WRITER, 2);
+}
+TEST(the_issuer_reaches_nothing) {
+        walls_of(ISSUER, 3);
+}
+TEST(lifeosctl_reaches_unix_sockets_only) {
+        walls_of(CTL, 4);
+}
 
 /* Without it, a set-user-id program would be a way around the filter. */
 TEST(the_sandbox_sets_no_new_privs) {

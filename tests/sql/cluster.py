@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("LIFEOS_BUILD", ROOT / "build"))
@@ -14,6 +15,14 @@ ADMIN = "lifeos-admin"
 def bindir():
     found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[4]))
     return found[-1].parent if found else pathlib.Path(shutil.which("initdb")).parent
+
+
+def state(pid):
+    """The process's state letter; gone is as good as a zombie."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf8").rsplit(")", 1)[1].split()[0]
+    except (OSError, IndexError):
+        return "Z"
 
 
 class Cluster:
@@ -37,7 +46,11 @@ class Cluster:
         subprocess.run(cmd, check=True, stdout=subprocess.DEVNULL, cwd="/")
 
     def start(self):
-        self._run("pg_ctl", "-D", self.dir / "data", "-l", self.dir / "log", "-w", "-s", "start")
+        try:
+            self._run("pg_ctl", "-D", self.dir / "data", "-l", self.dir / "log", "-w", "-s", "start")
+        except subprocess.CalledProcessError:
+            print((self.dir / "log").read_text(encoding="utf8")[-2000:])
+            raise
 
     def stop(self):
         self._run("pg_ctl", "-D", self.dir / "data", "-m", "immediate", "-w", "-s", "stop")
@@ -45,13 +58,20 @@ class Cluster:
     def crash(self):
         """kill -9 of the postmaster and all its children, then recovery."""
         first = int((self.dir / "data/postmaster.pid").read_text(encoding="utf8").split()[0])
+        os.kill(first, signal.SIGSTOP)  # so that it has no children we do not know
         listing = subprocess.run(["ps", "-o", "pid=", "--ppid", str(first)], capture_output=True, text=True, check=False)
-        for pid in [first, *map(int, listing.stdout.split())]:
+        pids = [first, *map(int, listing.stdout.split())]
+        for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        (self.dir / "data/postmaster.pid").unlink(missing_ok=True)
+        # Its shared memory is free only when the last of them is gone.
+        while any(pathlib.Path(f"/proc/{pid}").exists() and "Z" not in state(pid) for pid in pids):
+            time.sleep(0.01)
+        # Where nobody reaps them, the dead still look alive to whoever reads their lock files.
+        for lock in [self.dir / "data/postmaster.pid", *self.dir.glob(".s.PGSQL.*")]:
+            lock.unlink(missing_ok=True)
         self.start()
 
     def drop(self):

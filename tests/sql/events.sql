@@ -95,7 +95,7 @@ SELECT t.eq((SELECT count(*) FROM api.event_append('{}', '{}', '{}', '{}', '{}',
 --- reading returns what was written: bytes, order, times
 SELECT t.create('s1');
 SELECT t.append('s1', '{a}', ARRAY['{"a":"\u00e9 ü \"q\"","z":[1,2.50,{"k":null}]}']);
-SELECT t.eq(r.event, '{"eventId":"a","sequence":2,"sessionId":"s1","ts":"2025-11-21T07:43:31.000Z","timestamp":"2025-11-21T07:43:31.000Z",'
+SELECT t.eq(r.event, '{"eventId":"a","sequence":2,"sessionId":"s1","ts":"2025-11-21T07:45:11.000Z","timestamp":"2025-11-21T07:45:11.000Z",'
         || '"type":"call.error","payload":{"a":"\u00e9 ü \"q\"","z":[1,2.50,{"k":null}]},"schemaVersion":"1.0","origin":"owner",'
         || '"receivedAt":"2025-11-21T07:45:11.111111Z","recordedAt":"' || lib.time_text(e.recorded_at) || '"}')
 FROM api.event_read('acc', 'u1', 'owner', 's1', 1, 10) r, lifeos.event e WHERE e.event_id = 'a';
@@ -145,7 +145,7 @@ SELECT t.eq((SELECT count(*) FROM lifeos.transcript_segment), 1);
 
 --- opening a stream tells its account, its head and its state, and asks like reading does
 SELECT t.create('s1'), t.append('s1', '{a}');
-SELECT t.eq(o.account_id || o.session_id || o.head, 'accs12'), t.eq(o.body::text, '{"ok":true,"sessionId":"s1","latestSequence":2,"status":"created"}')
+SELECT t.eq(o.account_id || o.session_id || o.head, 'accs12'), t.eq(o.body::text, '{"ok":true,"accountId":"acc","sessionId":"s1","latestSequence":2,"status":"created"}')
 FROM api.stream_open('*', 'k', 'ingest', 's1') o;
 SELECT t.eq((api.stream_open('acc', 'u2', 'member', 's1')).status, 'FORBIDDEN');
 SELECT t.eq((api.stream_open('other', 'u1', 'owner', 's1')).status, 'SESSION_NOT_FOUND');

@@ -99,8 +99,21 @@ void log_line(enum log_level l, const struct log_fields *f, const char *fmt, ...
         (void)fmt;
 }
 
-#define ROUTE(name, method, path, auth, rate, body, handler, op, summary)                                            \
-        { #name, #method, path, summary, auth, rate##_RATE, body##_BODY, route_##handler, OP_##op },
+void die(const char *fmt, ...) {
+        fputs(fmt, stderr);
+        abort();
+}
+
+#define ROUTE(n, m, p, a, r, b, h, o, s)                                                                             \
+        { .name = #n,                                                                                                \
+          .method = #m,                                                                                              \
+          .path = p,                                                                                                 \
+          .summary = s,                                                                                              \
+          .auth = a,                                                                                                 \
+          .rate = r##_RATE,                                                                                          \
+          .body = b##_BODY,                                                                                          \
+          .handler = route_##h,                                                                                      \
+          .op = OP_##o },
 const struct route routes[] = {
 #include "routes.def"
 };

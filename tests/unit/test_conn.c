@@ -98,9 +98,9 @@ static void prove(struct stranger *s) {
         hello(s, WRITER, 1);
         put_frame(s, (struct slice){ 0 });
         get(s, frame, sizeof frame);
-        assert_int_equal(frame_open(s->ring, &s->them, &s->us, ++s->received, (struct slice){ frame, sizeof frame },
-                                    &payload),
-                         0);
+        assert_int_equal(
+                frame_open(s->ring, &s->them, &s->us, ++s->received, (struct slice){ frame, sizeof frame }, &payload),
+                0);
         until(frontend->ups == ups + 1);
 }
 
@@ -142,10 +142,18 @@ static void wrong_hello(enum wrong what) {
         buf_init(&b, FRAME_HELLO);
         frame_hello_put(&(struct frame_end){ .kind = WRITER, .instance = 1 }, &b);
         switch (what) {
-        case PROTOCOL: b.p[0] ^= 1; break;
-        case SCHEMA: b.p[FRAME_HELLO - 1] ^= 1; break;
-        case KIND: b.p[16] = DAEMON_COUNT; break;
-        case ZEROS: b.p[18] = 1; break;
+        case PROTOCOL:
+                b.p[0] ^= 1;
+                break;
+        case SCHEMA:
+                b.p[FRAME_HELLO - 1] ^= 1;
+                break;
+        case KIND:
+                b.p[16] = DAEMON_COUNT;
+                break;
+        case ZEROS:
+                b.p[18] = 1;
+                break;
         }
         put(&s, &b);
         buf_free(&b);
@@ -153,10 +161,18 @@ static void wrong_hello(enum wrong what) {
         assert_int_equal(frontend->ups, 1);
 }
 
-TEST(another_protocol_is_refused) { wrong_hello(PROTOCOL); }
-TEST(another_schema_is_refused) { wrong_hello(SCHEMA); }
-TEST(an_unknown_kind_is_refused) { wrong_hello(KIND); }
-TEST(reserved_bytes_must_be_zero) { wrong_hello(ZEROS); }
+TEST(another_protocol_is_refused) {
+        wrong_hello(PROTOCOL);
+}
+TEST(another_schema_is_refused) {
+        wrong_hello(SCHEMA);
+}
+TEST(an_unknown_kind_is_refused) {
+        wrong_hello(KIND);
+}
+TEST(reserved_bytes_must_be_zero) {
+        wrong_hello(ZEROS);
+}
 
 static void hello_is_refused(enum daemon_id kind, uint8_t instance, struct cred_ring *ring) {
         struct stranger s = { .ring = ring };
@@ -167,10 +183,18 @@ static void hello_is_refused(enum daemon_id kind, uint8_t instance, struct cred_
         assert_int_equal(frontend->ups, 1);
 }
 
-TEST(a_wrong_key_is_refused) { hello_is_refused(WRITER, 1, &frontend->ring); }
-TEST(who_says_that_it_is_us_is_refused) { hello_is_refused(FRONTEND, 1, &frontend->ring); }
-TEST(instance_zero_is_for_operators) { hello_is_refused(WRITER, 0, &writer->ring); }
-TEST(an_instance_beyond_all_bounds_is_refused) { hello_is_refused(WRITER, 200, &writer->ring); }
+TEST(a_wrong_key_is_refused) {
+        hello_is_refused(WRITER, 1, &frontend->ring);
+}
+TEST(who_says_that_it_is_us_is_refused) {
+        hello_is_refused(FRONTEND, 1, &frontend->ring);
+}
+TEST(instance_zero_is_for_operators) {
+        hello_is_refused(WRITER, 0, &writer->ring);
+}
+TEST(an_instance_beyond_all_bounds_is_refused) {
+        hello_is_refused(WRITER, 200, &writer->ring);
+}
 
 TEST(a_kind_without_a_key_is_refused) {
         frontend->ring.peer[WEBHOOK].n_keys = 0;
@@ -362,16 +386,31 @@ TEST(an_op_that_the_sender_may_not_send_is_refused) {
         buf_free(&b);
 }
 
-TEST(an_unknown_op_is_refused) { message_is_refused(1, OP_COUNT, 1, (struct slice){ 0 }); }
-TEST(a_record_is_no_message) { message_is_refused(3, OP_event_stored, 0, (struct slice){ 0 }); }
-TEST(an_unknown_type_is_refused) { message_is_refused(9, OP_stream_head, 0, (struct slice){ 0 }); }
-TEST(a_cast_as_a_request_is_refused) { message_is_refused(1, OP_stream_head, 1, (struct slice){ 0 }); }
-TEST(a_cast_with_an_id_is_refused) { message_is_refused(3, OP_stream_head, 1, (struct slice){ 0 }); }
-TEST(a_message_that_breaks_its_row_is_refused) { message_is_refused(3, OP_stream_head, 0, SLICE("\1\2\3")); }
-TEST(a_reply_to_nothing_is_refused) { message_is_refused(2, OP_session_get, 1, SLICE("\0\0\0\0{}")); }
+TEST(an_unknown_op_is_refused) {
+        message_is_refused(1, OP_COUNT, 1, (struct slice){ 0 });
+}
+TEST(a_record_is_no_message) {
+        message_is_refused(3, OP_event_stored, 0, (struct slice){ 0 });
+}
+TEST(an_unknown_type_is_refused) {
+        message_is_refused(9, OP_stream_head, 0, (struct slice){ 0 });
+}
+TEST(a_cast_as_a_request_is_refused) {
+        message_is_refused(1, OP_stream_head, 1, (struct slice){ 0 });
+}
+TEST(a_cast_with_an_id_is_refused) {
+        message_is_refused(3, OP_stream_head, 1, (struct slice){ 0 });
+}
+TEST(a_message_that_breaks_its_row_is_refused) {
+        message_is_refused(3, OP_stream_head, 0, SLICE("\1\2\3"));
+}
+TEST(a_reply_to_nothing_is_refused) {
+        message_is_refused(2, OP_session_get, 1, SLICE("\0\0\0\0{}"));
+}
 
 TEST(messages_must_fill_their_frame_exactly) {
-        const struct slice payload[] = { SLICE("abc"), SLICE("\4\0\0\0abcd"), SLICE("\0\1\0\0\1\2\3\4\5\6\7\10\11\12\13"),
+        const struct slice payload[] = { SLICE("abc"), SLICE("\4\0\0\0abcd"),
+                                         SLICE("\0\1\0\0\1\2\3\4\5\6\7\10\11\12\13"),
                                          SLICE("\377\377\377\377\1\2\3\4\5\6\7\10\11\12\13") };
         for (size_t i = 0; i < COUNT(payload); i++) {
                 struct stranger s;
@@ -403,11 +442,21 @@ static void reply_is_refused(unsigned op, struct slice body) {
         buf_free(&b);
 }
 
-TEST(a_reply_to_another_op_is_refused) { reply_is_refused(OP_session_list, SLICE("\0\0\0\0{}")); }
-TEST(a_cut_reply_is_refused) { reply_is_refused(OP_session_get, SLICE("\0\0\0")); }
-TEST(a_reply_with_an_unknown_status_is_refused) { reply_is_refused(OP_session_get, SLICE("\377\0\0\0{}")); }
-TEST(a_reply_with_too_long_a_detail_is_refused) { reply_is_refused(OP_session_get, SLICE("\0\0\7\0{}")); }
-TEST(a_detail_that_is_no_text_is_refused) { reply_is_refused(OP_session_get, SLICE("\0\0\2\0\377\376")); }
+TEST(a_reply_to_another_op_is_refused) {
+        reply_is_refused(OP_session_list, SLICE("\0\0\0\0{}"));
+}
+TEST(a_cut_reply_is_refused) {
+        reply_is_refused(OP_session_get, SLICE("\0\0\0"));
+}
+TEST(a_reply_with_an_unknown_status_is_refused) {
+        reply_is_refused(OP_session_get, SLICE("\377\0\0\0{}"));
+}
+TEST(a_reply_with_too_long_a_detail_is_refused) {
+        reply_is_refused(OP_session_get, SLICE("\0\0\7\0{}"));
+}
+TEST(a_detail_that_is_no_text_is_refused) {
+        reply_is_refused(OP_session_get, SLICE("\0\0\2\0\377\376"));
+}
 
 TEST(a_second_reply_is_refused) {
         struct stranger s;

@@ -115,10 +115,14 @@ TEST(a_broken_seed_is_refused) {
 
 TEST(a_broken_peer_names_its_line) {
         static const char *const lines[] = {
-                "nobody 1 " KEY1,          "teapot 1 " KEY1,
-                "writer",                  "writer 1",
-                "writer 1 abcd",           "writer 1 " KEY1 " more",
-                "writer -1 " KEY1,         "writer 4294967295 " KEY1,
+                "nobody 1 " KEY1,
+                "teapot 1 " KEY1,
+                "writer",
+                "writer 1",
+                "writer 1 abcd",
+                "writer 1 " KEY1 " more",
+                "writer -1 " KEY1,
+                "writer 4294967295 " KEY1,
                 "writer no-such-user-here " KEY1,
                 "writer 1 " KEY1 "\nwriter 2 " KEY2,
                 "writer 1 " KEY1 "\nwriter 1 " KEY1 "\nwriter 1 " KEY1 "\nwriter 1 " KEY1 "\nwriter 1 " KEY1,

@@ -270,7 +270,7 @@ TEST(recent_events_are_counted_and_forgotten_when_nothing_comes) {
         settle(&c, 1);
         commit(1, 200); /* more than a client takes at once, and still no reason to read */
         settle(&c, 1);
-        assert_true(fake_fanout->recent_bytes > 100000 && fake_fanout->recent_bytes < 2 * FANOUT_RECENT);
+        assert_true(fake_fanout->recent_bytes > 100000 && fake_fanout->recent_bytes < 2 * (size_t)FANOUT_RECENT);
         fake_fanout->recent_bytes += FANOUT_RECENT_ALL; /* others hold all there is */
         commit(1, 1);
         settle(&c, 1);

@@ -165,7 +165,7 @@ TEST(one_who_reads_nothing_harms_only_himself) {
         }
         for (unsigned i = 0; i < COUNT(c); i++)
                 assert_heard(&c[i], i == 500 ? 0 : 200);
-        assert_true(http_stream_queued(c[500].http.out) <= 3 * FANOUT_QUEUE);
+        assert_true(http_stream_queued(c[500].http.out) <= 3 * (size_t)FANOUT_QUEUE);
         commit_unpublished(1, 1);
         publish_head(1, 201);
         settle(c, COUNT(c));

@@ -76,12 +76,24 @@ TEST(it_opens_nowhere_else) {
         for (unsigned i = 0; i < 6; i++) {
                 struct frame_end from = a, to = b;
                 switch (i) {
-                case 0: from.kind = WEBHOOK; break;
-                case 1: from.instance = 2; break;
-                case 2: from.nonce[31] ^= 1; break;
-                case 3: to.kind = WEBHOOK; break;
-                case 4: to.instance = 1; break;
-                default: to.nonce[0] ^= 1; break;
+                case 0:
+                        from.kind = WEBHOOK;
+                        break;
+                case 1:
+                        from.instance = 2;
+                        break;
+                case 2:
+                        from.nonce[31] ^= 1;
+                        break;
+                case 3:
+                        to.kind = WEBHOOK;
+                        break;
+                case 4:
+                        to.instance = 1;
+                        break;
+                default:
+                        to.nonce[0] ^= 1;
+                        break;
                 }
                 other = from;
                 assert_int_equal(frame_open(&ring, &other, &to, 7, buf_view(&f), &payload), -1);

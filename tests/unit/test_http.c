@@ -1,4 +1,6 @@
 /* test_http.c - requests in, answers out, over real sockets: order, bounds, reuse, ends. */
+#include <sys/resource.h>
+
 #include "http_rig.h"
 
 static struct http_request *held;
@@ -328,6 +330,24 @@ TEST(when_full_of_busy_connections_newcomers_wait_their_turn) {
                 client_free(c[i]);
 }
 
+TEST(without_descriptors_accepting_pauses_and_then_goes_on) {
+        struct client *c = client_new(rig);
+        struct rlimit was, now;
+        int next = dup(0);
+        assert_true(next >= 0);
+        close(next);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+        now = (struct rlimit){ (rlim_t)next, was.rlim_max };
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+        for (unsigned i = 0; i < 3; i++)
+                ev_run(rig->loop, EVRUN_NOWAIT);
+        assert_int_equal(http_server_connections(rig->server), 0);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+        client_say(rig, c, "GET /f HTTP/1.1\r\n" HOST "\r\n");
+        rig_until(rig, c, strstr(c->text, "[GET /f  0]"));
+        client_free(c);
+}
+
 TEST(draining_finishes_what_was_asked_and_takes_nothing_new) {
         struct client *busy = client_new(rig), *idle = client_new(rig);
         client_say(rig, idle, "GET /i HTTP/1.1\r\n" HOST "\r\n");
@@ -367,6 +387,7 @@ int main(void) {
                 cmocka_unit_test_setup(slow_clients_run_out_of_time, quiet),
                 cmocka_unit_test_setup(when_full_the_longest_idle_connection_makes_room, quiet),
                 cmocka_unit_test_setup(when_full_of_busy_connections_newcomers_wait_their_turn, quiet),
+                cmocka_unit_test_setup(without_descriptors_accepting_pauses_and_then_goes_on, quiet),
                 cmocka_unit_test_setup(draining_finishes_what_was_asked_and_takes_nothing_new, quiet),
         };
         return cmocka_run_group_tests(tests, start, NULL);

@@ -211,6 +211,17 @@ TEST(a_rotation_that_was_cut_short_is_put_right_by_init) {
         assert_int_equal(strncmp(text_of(FRONTEND, "issuer-pub", 0), now, strlen(now)), 0);
 }
 
+TEST(a_tree_made_for_the_caller_stays_the_callers) {
+        char before[4096];
+
+        assert_int_equal(keytree_complete(&tree), CTL_DONE);
+        strcpy(before, text_of(WRITER, "peers", 0));
+        keytree_close(&tree);
+        assert_int_equal(keytree_open(&tree, dir, false), CTL_DONE);
+        assert_int_equal(keytree_complete(&tree), CTL_DONE);
+        assert_string_equal(text_of(WRITER, "peers", 0), before);
+}
+
 TEST(a_damaged_key_stops_everything_and_is_not_replaced) {
         assert_int_equal(keytree_complete(&tree), CTL_DONE);
         assert_int_equal(file_replace(tree.dir[ISSUER], "issuer-key", SLICE("half a li"), 0400), 0);
@@ -251,6 +262,7 @@ int main(void) {
                         teardown),
                 cmocka_unit_test_setup_teardown(frontends_believe_two_generations_of_the_issuer, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_rotation_that_was_cut_short_is_put_right_by_init, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_tree_made_for_the_caller_stays_the_callers, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_damaged_key_stops_everything_and_is_not_replaced, setup, teardown),
                 cmocka_unit_test_setup_teardown(two_operators_do_not_change_one_tree_at_once, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_link_put_in_the_way_is_not_followed, setup, teardown),

@@ -181,6 +181,26 @@ TEST(a_body_too_large_to_keep_leaves_who_where_and_when) {
                      "\"kind\":\"STANDARD\",\"disconnectReason\":\"\"},\"reduced\":true,\"bodyBytes\":70126}");
 }
 
+TEST(the_largest_body_a_frontend_hands_on_is_understood) {
+        const char *head =
+                "{\"event\":\"participant_left\",\"id\":\"EV_1\",\"participant\":{\"sid\":\"PA\",\"tracks\":[";
+        size_t n = strlen(head);
+        char *body = malloc((1u << 20) + 1);
+
+        assert_non_null(body);
+        memcpy(body, head, n);
+        for (int i = 0; i < 60000; i++) /* many values ... */
+                n += (size_t)sprintf(body + n, "\"\\n\",");
+        body[n++] = '"';
+        while (n + 16 < 1u << 20) /* ... and one long text that has to be unescaped */
+                n += (size_t)sprintf(body + n, "\\u00e9");
+        strcpy(body + n, "\"]}}");
+        assert_ok(body);
+        free(body);
+        assert_slice(e.participant_sid, "PA");
+        assert_non_null(strstr(e.detail.p, "\"reduced\":true"));
+}
+
 TEST(nobody_hides_his_leaving_behind_a_nul) {
         assert_ok("{\"event\":\"participant_left\",\"id\":\"EV_1\",\"room\":{\"name\":\"r\"},"
                   "\"participant\":{\"sid\":\"PA\",\"tracks\":[{\"name\":\"a\\u0000b\\\\u0000\\\\\\u0000\"}]}}");
@@ -247,6 +267,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(secrets_never_leave_this_process, setup, teardown),
                 cmocka_unit_test_setup_teardown(the_detail_is_the_body_without_spaces, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_body_too_large_to_keep_leaves_who_where_and_when, setup, teardown),
+                cmocka_unit_test_setup_teardown(the_largest_body_a_frontend_hands_on_is_understood, setup, teardown),
                 cmocka_unit_test_setup_teardown(nobody_hides_his_leaving_behind_a_nul, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_is_no_livekit_event_is_refused_with_the_reason, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_livekit_of_tomorrow_or_a_cut_body_never_crosses_a_bound, setup,

@@ -76,6 +76,25 @@ TEST(a_batch_deals_every_asker_his_own_rows) {
         PQclear(res);
 }
 
+TEST(a_repeat_whose_first_answer_was_lost_is_told) {
+        struct ask *a[2] = { rig_append(1, "a", "s1", 0, 2, "{}"), rig_append(2, "a", "s1", 2, 1, "{}") };
+        PGresult *res = rig_result(10, event_out_names);
+
+        subs_add(subs, peer_no(3), SLICE("a"), SLICE("s1"), 4);
+        rig_stored(res, 0, 0, 0, "a", 5, true);
+        rig_stored(res, 1, 0, 1, "a", 6, true);
+        rig_stored(res, 2, 1, 0, "a", 4, true); /* old news */
+        answer_call(answerer, a, 2, res);
+        assert_int_equal(n_casts, 2);
+        assert_int_equal(casts[1].op, OP_stream_head);
+        assert_int_equal(casts[1].head, 6);
+        answer_call(answerer, a, 2, res);
+        assert_int_equal(n_casts, 2);
+        ask_free(a[0]);
+        ask_free(a[1]);
+        PQclear(res);
+}
+
 /* One asker, two events; the database's answer is spoilt in one way after another. */
 static void spoilt(void (*spoil)(PGresult *res)) {
         struct ask *a = rig_append(1, "a", "s1", 0, 2, "{}");
@@ -94,12 +113,24 @@ static void spoilt(void (*spoil)(PGresult *res)) {
         ask_free(a);
 }
 
-static void same_row_twice(PGresult *res) { rig_int(res, 1, "row", 0, 8); }
-static void row_beyond(PGresult *res) { rig_int(res, 1, "row", 2, 8); }
-static void op_beyond(PGresult *res) { rig_int(res, 1, "op", 1, 4); }
-static void negative_op(PGresult *res) { rig_int(res, 1, "op", -1, 4); }
-static void unknown_status(PGresult *res) { rig_text(res, 1, "status", "FINE"); }
-static void odd_integer(PGresult *res) { assert_true(PQsetvalue(res, 1, 4, (char[]){ 1, 2, 3 }, 3)); }
+static void same_row_twice(PGresult *res) {
+        rig_int(res, 1, "row", 0, 8);
+}
+static void row_beyond(PGresult *res) {
+        rig_int(res, 1, "row", 2, 8);
+}
+static void op_beyond(PGresult *res) {
+        rig_int(res, 1, "op", 1, 4);
+}
+static void negative_op(PGresult *res) {
+        rig_int(res, 1, "op", -1, 4);
+}
+static void unknown_status(PGresult *res) {
+        rig_text(res, 1, "status", "FINE");
+}
+static void odd_integer(PGresult *res) {
+        assert_true(PQsetvalue(res, 1, 4, (char[]){ 1, 2, 3 }, 3));
+}
 
 TEST(rows_that_match_no_request_are_an_internal_error_and_publish_nothing) {
         spoilt(same_row_twice);
@@ -261,7 +292,8 @@ TEST(errors_are_sorted_by_what_helps) {
         assert_int_equal(errors_what("55P03"), ERRORS_AGAIN);
         assert_int_equal(errors_what("26000"), ERRORS_RECONNECT);
         assert_int_equal(errors_what("25006"), ERRORS_RECONNECT);
-        assert_int_equal(errors_what("23505"), ERRORS_FINAL);
+        assert_int_equal(errors_what("23505"), ERRORS_AGAIN);
+        assert_int_equal(errors_what("23503"), ERRORS_FINAL);
         assert_int_equal(errors_status(a, &(struct failure){ "LO415", "" }), STATUS_SESSION_ENDED);
         assert_int_equal(errors_status(a, &(struct failure){ "40001", "" }), STATUS_BUSY);
         assert_int_equal(errors_status(a, &(struct failure){ "53100", "" }), STATUS_DATABASE_UNAVAILABLE);
@@ -272,6 +304,7 @@ TEST(errors_are_sorted_by_what_helps) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(a_batch_deals_every_asker_his_own_rows, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_repeat_whose_first_answer_was_lost_is_told, setup, teardown),
                 cmocka_unit_test_setup_teardown(rows_that_match_no_request_are_an_internal_error_and_publish_nothing,
                                                 setup, teardown),
                 cmocka_unit_test_setup_teardown(a_stream_opened_while_it_moved_on_hears_of_it_after_its_answer, setup,

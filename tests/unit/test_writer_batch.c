@@ -29,7 +29,7 @@ static void state_of(uint64_t id, const char *account, const char *session) {
         asks_add(&queue, rig_ask(id, OP_session_state, &m));
 }
 
-TEST(set_based_ops_lead_then_account_by_account_and_session_by_session_as_they_came) {
+TEST(set_based_ops_lead_then_by_account_and_session_as_they_came) {
         static const uint64_t want[] = { 6, 3, 4, 2, 5, 1 };
 
         batch_init(&batch, 100);
@@ -77,7 +77,7 @@ TEST(a_batch_takes_no_more_than_its_bounds_and_always_something) {
         assert_true(batch.bytes <= BATCH_BYTES_MAX);
 }
 
-TEST(the_same_session_has_the_same_lane_whoever_speaks_of_it) {
+TEST(a_session_has_one_lane_whoever_speaks_of_it) {
         struct op_provider_event m = { 0 };
         struct ask *a = rig_append(1, "a", "call-7", 0, 2, "{}"), *b;
         char hash[32] = { 0 };
@@ -116,10 +116,10 @@ TEST(what_is_answered_leaves_a_rewound_batch_and_the_rest_stays_in_order) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(
-                        set_based_ops_lead_then_account_by_account_and_session_by_session_as_they_came, setup, teardown),
+                        set_based_ops_lead_then_by_account_and_session_as_they_came, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_batch_takes_no_more_than_its_bounds_and_always_something, setup,
                                                 teardown),
-                cmocka_unit_test_setup_teardown(the_same_session_has_the_same_lane_whoever_speaks_of_it, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_session_has_one_lane_whoever_speaks_of_it, setup, teardown),
                 cmocka_unit_test_setup_teardown(what_is_answered_leaves_a_rewound_batch_and_the_rest_stays_in_order,
                                                 setup, teardown),
         };

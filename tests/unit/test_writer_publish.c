@@ -1,4 +1,4 @@
-/* test_writer_publish.c - listeners hear each committed event once and in order, or are told the head to read up to. */
+/* test_writer_publish.c - listeners hear each committed event once and in order, or the head to read up to. */
 #include "publish.h"
 #include "writer_rig.h"
 

@@ -1,4 +1,4 @@
-/* writer_rig.h - the writer's modules without peers and without PostgreSQL: casts and replies are kept, results made. */
+/* writer_rig.h - the writer's modules without peers or PostgreSQL: casts and replies are kept, results made. */
 #pragma once
 
 #include <libpq-fe.h>
@@ -10,7 +10,9 @@
 
 /* A channel is only an address here. */
 static char channels[8];
-static inline struct channel *peer_no(unsigned i) { return (void *)&channels[i]; }
+static inline struct channel *peer_no(unsigned i) {
+        return (void *)&channels[i];
+}
 
 /* What was cast, in order. */
 #define CASTS 4096
@@ -79,7 +81,9 @@ enum daemon_id channel_kind(const struct channel *c) {
         return FRONTEND;
 }
 
-uint8_t channel_instance(const struct channel *c) { return (uint8_t)((const char *)(const void *)c - channels); }
+uint8_t channel_instance(const struct channel *c) {
+        return (uint8_t)((const char *)(const void *)c - channels);
+}
 
 static int64_t counted[STAT_COUNT];
 void stat_add(enum stat_id s, int64_t n) { counted[s] += n; }

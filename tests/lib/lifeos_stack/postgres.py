@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 PORT = 5499
-CONF = {"listen_addresses": "''", "fsync": "on", "synchronous_commit": "on", "max_connections": "40",
+CONF = {"listen_addresses": "''", "fsync": "on", "synchronous_commit": "on", "max_connections": "100",
         "shared_buffers": "128MB", "deadlock_timeout": "100ms", "unix_socket_permissions": "0777",
         "logging_collector": "off", "max_wal_size": "4GB"}
 
