@@ -3,8 +3,8 @@
 # With -h it is written as a C header. lifeos-migrate computes the same over the files it is given.
 set -eu
 cd "$(dirname "$0")"
-sum=$(LC_ALL=C; export LC_ALL; for f in tables/*.sql api/*.sql roles.sql; do echo "$f"; done | sort | xargs sha256sum |
-        sha256sum | cut -d' ' -f1)
+export LC_ALL=C
+sum=$(for f in tables/*.sql api/*.sql roles.sql; do echo "$f"; done | sort | xargs sha256sum | sha256sum | cut -d' ' -f1)
 if [ "${1:-}" = -h ]; then
         printf '#pragma once\n#define LIFEOS_SCHEMA_HASH "%s"\n' "$sum"
 else

@@ -63,7 +63,8 @@ BEGIN
            OR coalesce(m[9]::integer, 0) > 23 OR coalesce(m[10]::integer, 0) > 59 THEN
                 RETURN NULL;
         END IF;
-        IF m[3]::integer > extract(day FROM make_date(m[1]::integer, m[2]::integer, 1) + '1 month - 1 day'::interval) THEN
+        IF m[3]::integer > extract(day FROM make_date(m[1]::integer, m[2]::integer, 1) + '1 month - 1 day'::interval)
+                THEN
                 RETURN NULL;
         END IF;
         days := make_date(m[1]::integer, m[2]::integer, m[3]::integer) - '1970-01-01'::date;

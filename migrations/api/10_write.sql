@@ -32,8 +32,8 @@ BEGIN
         fields := lib.event_fields(lib.stream_fields(account_id, session_id), event_id, type, ts,
                                    lib.source_fields(origin, actor_id, received_at, recorded));
         h := lib.event_link(st.head_hash, st.head + 1, convert_to(fields, 'UTF8') || commitment);
-        INSERT INTO lifeos.event (sequence, ts, received_at, recorded_at, account_id, session_id, event_id, type, origin,
-                                  actor_id, content_hash, commitment, hash, salt, payload)
+        INSERT INTO lifeos.event (sequence, ts, received_at, recorded_at, account_id, session_id, event_id, type,
+                                  origin, actor_id, content_hash, commitment, hash, salt, payload)
         VALUES (st.head + 1, ts, received_at, recorded, account_id, session_id, event_id, type, origin, actor_id,
                 lib.content_hash(session_id, type, ts, bytes), commitment, h, salt, payload::json);
         UPDATE lifeos.stream s SET head = st.head + 1, head_hash = h
@@ -108,8 +108,10 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         reply api.reply;
 BEGIN
-        INSERT INTO lifeos.command_receipt (account_id, actor_id, command_key, command_hash, op, session_id, body, created_at)
-        VALUES (account_id, actor_id, sha256(convert_to(command_id, 'UTF8')), command_hash, op, session_id, body, lib.now());
+        INSERT INTO lifeos.command_receipt (account_id, actor_id, command_key, command_hash, op, session_id, body,
+                                            created_at)
+        VALUES (account_id, actor_id, sha256(convert_to(command_id, 'UTF8')), command_hash, op, session_id, body,
+                lib.now());
         reply.status := 'OK';
         reply.body := body;
         reply.account_id := account_id;

@@ -11,7 +11,8 @@ CREATE TYPE api.event_out AS (op bigint, "row" bigint, status text, account_id t
 -- What a repeat must repeat, but for the payload, which follows.
 CREATE FUNCTION lib.content_fields(session_id text, type text, given_ts bigint) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
-        SELECT octet_length(session_id)::text || ':' || session_id || ',' || octet_length(type)::text || ':' || type || ','
+        SELECT octet_length(session_id)::text || ':' || session_id || ',' || octet_length(type)::text || ':' || type
+                || ','
                || coalesce(given_ts::text, '-') || ','
 $$;
 
@@ -22,16 +23,20 @@ $$ SELECT sha256(convert_to(lib.content_fields(session_id, type, given_ts), 'UTF
 -- What the chain says of an event besides its number and its payload's commitment, in two parts: of its stream and of
 -- itself. Every text with its length before it, nothing in it ever NULL.
 CREATE FUNCTION lib.stream_fields(account_id text, session_id text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-        SELECT octet_length(account_id)::text || ':' || account_id || ',' || octet_length(session_id)::text || ':' || session_id || ','
+        SELECT octet_length(account_id)::text || ':' || account_id || ',' || octet_length(session_id)::text || ':'
+                || session_id || ','
 $$;
-CREATE FUNCTION lib.event_fields(stream_fields text, event_id text, type text, ts bigint, source_fields text) RETURNS text
+CREATE FUNCTION lib.event_fields(stream_fields text, event_id text, type text, ts bigint, source_fields text)
+        RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
-        SELECT stream_fields || octet_length(event_id)::text || ':' || event_id || ',' || octet_length(type)::text || ':'
+        SELECT stream_fields || octet_length(event_id)::text || ':' || event_id || ',' || octet_length(type)::text
+                || ':'
                || type || ',' || ts::text || ',' || source_fields
 $$;
 CREATE FUNCTION lib.source_fields(origin text, actor_id text, received_at bigint, recorded_at bigint) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
-        SELECT octet_length(origin)::text || ':' || origin || ',' || octet_length(actor_id)::text || ':' || actor_id || ','
+        SELECT octet_length(origin)::text || ':' || origin || ',' || octet_length(actor_id)::text || ':' || actor_id
+                || ','
                || received_at::text || ',' || recorded_at::text || ','
 $$;
 
@@ -43,7 +48,8 @@ $$ SELECT sha256(previous || int8send(sequence) || body) $$;
 -- batch, is a repeat if the content is the same; else its whole request is refused, and what it had taken is free
 -- again.
 CREATE FUNCTION lib.append_dedupe(p_account text[], e_pair integer[], events_op integer[], events_event_id text[],
-                                  content bytea[], INOUT op_status text[], INOUT op_culprit integer[], OUT e_new boolean[])
+                                  content bytea[], INOUT op_status text[], INOUT op_culprit integer[],
+                                          OUT e_new boolean[])
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
@@ -87,7 +93,8 @@ END $$;
 -- The streams the batch wants, in order of first appearance, one per (request, session): may it append to them, and
 -- which of the streams to be locked is it?
 CREATE FUNCTION lib.append_streams(account_id text[], actor_id text[], actor_role text[], events_op integer[],
-                                   events_session_id text[], OUT first integer[], OUT op integer[], OUT session text[],
+                                   events_session_id text[], OUT first integer[], OUT op integer[],
+                                           OUT session text[],
                                    OUT account text[], OUT status text[], OUT place integer[], OUT fields text[])
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
@@ -101,7 +108,8 @@ BEGIN
                                              ORDER BY p.account_id, p.session_id COLLATE "C")::integer AS place
               FROM (SELECT w.first, w.op, w.session_id, s.account_id,
                            CASE s.n WHEN 0 THEN 'SESSION_NOT_FOUND'
-                                    WHEN 1 THEN lib.access(actor_role[w.op + 1], actor_id[w.op + 1], s.user_id, 'append')
+                                    WHEN 1 THEN lib.access(actor_role[w.op + 1], actor_id[w.op + 1], s.user_id,
+                                                           'append')
                                     ELSE 'SESSION_AMBIGUOUS' END AS status
                     FROM (SELECT min(i) AS first, events_op[i] AS op, events_session_id[i] AS session_id
                           FROM generate_series(1, cardinality(events_op)) i GROUP BY 2, 3) w
@@ -198,9 +206,11 @@ BEGIN
         END IF;
 END $$;
 
-CREATE FUNCTION api.event_append(account_id text[], actor_id text[], actor_role text[], origin text[], received bigint[],
+CREATE FUNCTION api.event_append(account_id text[], actor_id text[], actor_role text[], origin text[],
+                                 received bigint[],
                                  events_op integer[], events_session_id text[], events_event_id text[],
-                                 events_type text[], events_ts_given boolean[], events_ts bigint[], events_payload text[])
+                                 events_type text[], events_ts_given boolean[], events_ts bigint[],
+                                         events_payload text[])
 RETURNS SETOF api.event_out
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -259,11 +269,11 @@ BEGIN
         FROM (SELECT lib.content_hash(events_session_id[b.i], events_type[b.i],
                                       CASE WHEN events_ts_given[b.i] THEN events_ts[b.i] END, b.payload) AS content,
                      sha256(b.salt || b.payload) AS commitment, b.salt,
-                     convert_to(lib.event_fields(p_fields[b.pair], events_event_id[b.i], events_type[b.i], events_ts[b.i],
-                                                 op_fields[b.o]), 'UTF8') AS fields,
+                     convert_to(lib.event_fields(p_fields[b.pair], events_event_id[b.i], events_type[b.i],
+                                                 events_ts[b.i], op_fields[b.o]), 'UTF8') AS fields,
                      p_place[b.pair] AS place, starts_with(events_type[b.i], 'transcript.') AS transcript
-              FROM (SELECT i, events_op[i] + 1 AS o, e_pair[i] AS pair, convert_to(events_payload[i], 'UTF8') AS payload,
-                           uuid_send(gen_random_uuid()) AS salt
+              FROM (SELECT i, events_op[i] + 1 AS o, e_pair[i] AS pair, convert_to(events_payload[i],
+                      'UTF8') AS payload, uuid_send(gen_random_uuid()) AS salt
                     FROM generate_series(1, n) i OFFSET 0) b OFFSET 0) d;
 
         IF plain THEN
@@ -273,7 +283,8 @@ BEGIN
                 LEFT JOIN lifeos.event e ON e.account_id = g.account_id AND e.event_id = g.event_id;
         END IF;
         IF NOT plain THEN
-                part := lib.append_dedupe(p_account, e_pair, events_op, events_event_id, content, op_status, op_culprit);
+                part := lib.append_dedupe(p_account, e_pair, events_op, events_event_id, content, op_status,
+                                          op_culprit);
                 op_status := part.op_status;
                 op_culprit := part.op_culprit;
                 e_new := part.e_new;
@@ -284,9 +295,10 @@ BEGIN
         e_seq := part.e_seq;
         e_hash := part.e_hash;
 
-        INSERT INTO lifeos.event (sequence, ts, received_at, recorded_at, account_id, session_id, event_id, type, origin,
-                                  actor_id, content_hash, commitment, hash, salt, payload)
-        SELECT e_seq[i], events_ts[i], received[events_op[i] + 1], recorded, p_account[e_pair[i]], events_session_id[i],
+        INSERT INTO lifeos.event (sequence, ts, received_at, recorded_at, account_id, session_id, event_id, type,
+                                  origin, actor_id, content_hash, commitment, hash, salt, payload)
+        SELECT e_seq[i], events_ts[i], received[events_op[i] + 1], recorded, p_account[e_pair[i]],
+                events_session_id[i],
                events_event_id[i], events_type[i], origin[events_op[i] + 1], actor_id[events_op[i] + 1], content[i],
                commitment[i], e_hash[i], salt[i], events_payload[i]::json
         FROM generate_series(1, n) i WHERE plain OR e_new[i];
@@ -294,8 +306,8 @@ BEGIN
                 INSERT INTO lifeos.transcript_segment (sequence, ts, recorded_at, start_ms, end_ms, final, account_id,
                                                        session_id, utterance_id, event_id, speaker, content)
                 SELECT e_seq[i], events_ts[i], recorded, lib.uint(u."startMs"), lib.uint(u."endMs"),
-                       events_type[i] = 'transcript.final', p_account[e_pair[i]], events_session_id[i], u."utteranceId",
-                       events_event_id[i], u.speaker, u.text
+                       events_type[i] = 'transcript.final', p_account[e_pair[i]], events_session_id[i],
+                               u."utteranceId", events_event_id[i], u.speaker, u.text
                 FROM generate_series(1, n) i
                 CROSS JOIN json_to_record(events_payload[i]::json)
                            AS u("utteranceId" text, speaker text, text text, "startMs" text, "endMs" text)
@@ -307,8 +319,8 @@ BEGIN
 
         IF plain THEN
                 RETURN QUERY
-                SELECT events_op[i]::bigint, (i - op_first[events_op[i] + 1])::bigint, 'OK', p_account[e_pair[i]], e_seq[i],
-                       false, events_ts[i], received[events_op[i] + 1], recorded, origin[events_op[i] + 1]
+                SELECT events_op[i]::bigint, (i - op_first[events_op[i] + 1])::bigint, 'OK', p_account[e_pair[i]],
+                        e_seq[i], false, events_ts[i], received[events_op[i] + 1], recorded, origin[events_op[i] + 1]
                 FROM generate_series(1, n) i;
         ELSE
                 RETURN QUERY

@@ -4,7 +4,8 @@ CREATE TYPE api.event_row AS (status text, sequence bigint, event text);
 
 -- What clients read, byte for byte what event_json() in C writes. An erased payload is null.
 CREATE FUNCTION lib.event_json(event_id text, sequence bigint, session_id text, ts bigint, type text, payload text,
-                               origin text, received_at bigint, recorded_at bigint) RETURNS text LANGUAGE sql STABLE AS $$
+                               origin text, received_at bigint, recorded_at bigint) RETURNS text
+                                       LANGUAGE sql STABLE AS $$
         SELECT '{"eventId":"' || event_id || '","sequence":' || sequence || ',"sessionId":"' || session_id
                || '","ts":"' || t.ts || '","timestamp":"' || t.ts || '","type":"' || type || '","payload":'
                || coalesce(payload, 'null') || ',"schemaVersion":"1.0","origin":"' || origin || '","receivedAt":"'
@@ -16,8 +17,8 @@ CREATE FUNCTION api.event_json(event_id text, sequence bigint, session_id text, 
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
 $$ SELECT lib.event_json(event_id, sequence, session_id, ts, type, payload, origin, received_at, recorded_at) $$;
 
-CREATE FUNCTION api.event_read(account_id text, actor_id text, actor_role text, session_id text, after_sequence bigint,
-                               "limit" bigint) RETURNS SETOF api.event_row
+CREATE FUNCTION api.event_read(account_id text, actor_id text, actor_role text, session_id text,
+                               after_sequence bigint, "limit" bigint) RETURNS SETOF api.event_row
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_variable
@@ -30,8 +31,8 @@ BEGIN
                 RETURN;
         END IF;
         RETURN QUERY
-        SELECT 'OK', e.sequence, lib.event_json(e.event_id, e.sequence, e.session_id, e.ts, e.type, e.payload::text, e.origin,
-                                                e.received_at, e.recorded_at)
+        SELECT 'OK', e.sequence, lib.event_json(e.event_id, e.sequence, e.session_id, e.ts, e.type, e.payload::text,
+                                                e.origin, e.received_at, e.recorded_at)
         FROM lifeos.event e
         WHERE e.account_id = see.account AND e.session_id = session_id AND e.sequence > after_sequence
         ORDER BY e.sequence LIMIT lim;
@@ -63,9 +64,10 @@ CREATE FUNCTION lib.snapshot_json(t lifeos.transcript_segment, payload json) RET
         SELECT row_to_json(j)::text FROM (SELECT
                 'snap_' || left(encode(lib.hash(t.account_id, t.session_id, t.event_id, t.sequence::text), 'hex'), 24)
                         AS "snapshotId",
-                t.session_id AS "sessionId", t.utterance_id AS "utteranceId", t.event_id AS "eventId", t.sequence AS "sequence",
-                lib.time_text(t.ts) AS "timestamp", lib.time_text(t.ts) AS "ts",
-                CASE WHEN t.final THEN 'transcript.final' ELSE 'transcript.partial' END AS "type", t.speaker AS "speaker",
+                t.session_id AS "sessionId", t.utterance_id AS "utteranceId", t.event_id AS "eventId",
+                        t.sequence AS "sequence", lib.time_text(t.ts) AS "timestamp", lib.time_text(t.ts) AS "ts",
+                CASE WHEN t.final THEN 'transcript.final' ELSE 'transcript.partial' END AS "type",
+                        t.speaker AS "speaker",
                 t.content AS "text", t.start_ms AS "startMs", t.end_ms AS "endMs", payload AS "payload",
                 lib.ms(t.recorded_at) AS "createdAtMs") j
 $$;
@@ -76,7 +78,8 @@ CREATE FUNCTION lib.transcript_state(account_id text, session_id text, n bigint,
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 BEGIN
-        SELECT '[' || coalesce(string_agg(lib.snapshot_json(t, e.payload), ',' ORDER BY k.appeared), '') || ']', max(k.n)
+        SELECT '[' || coalesce(string_agg(lib.snapshot_json(t, e.payload), ',' ORDER BY k.appeared), '') || ']',
+                max(k.n)
         INTO state, read
         FROM (SELECT DISTINCT ON (w.utterance_id) w.sequence, w.appeared, w.n
               FROM (SELECT s.utterance_id, s.sequence, s.final, count(*) OVER () AS n,
@@ -85,28 +88,30 @@ BEGIN
                           WHERE t.account_id = account_id AND t.session_id = session_id
                           ORDER BY t.sequence DESC LIMIT n) s) w
               ORDER BY w.utterance_id, w.final DESC, w.sequence DESC) k
-        JOIN lifeos.transcript_segment t ON t.account_id = account_id AND t.session_id = session_id AND t.sequence = k.sequence
+        JOIN lifeos.transcript_segment t ON t.account_id = account_id AND t.session_id = session_id
+                AND t.sequence = k.sequence
         JOIN lifeos.event e ON e.account_id = account_id AND e.session_id = session_id AND e.sequence = k.sequence;
         read := coalesce(read, 0);
 END $$;
 
 -- One page by sequence. A timestamp only filters, and only when no sequence is given.
-CREATE FUNCTION lib.event_page(account_id text, session_id text, after_sequence bigint, after_ts bigint, after_event_id text,
-                               n bigint, OUT events text, OUT read bigint, OUT last bigint)
+CREATE FUNCTION lib.event_page(account_id text, session_id text, after_sequence bigint, after_ts bigint,
+                               after_event_id text, n bigint, OUT events text, OUT read bigint, OUT last bigint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 BEGIN
         SELECT '[' || coalesce(string_agg(x.event, ',' ORDER BY x.sequence), '') || ']', count(*), max(x.sequence)
         INTO events, read, last
-        FROM (SELECT e.sequence, lib.event_json(e.event_id, e.sequence, e.session_id, e.ts, e.type, e.payload::text, e.origin,
-                                                e.received_at, e.recorded_at) AS event
+        FROM (SELECT e.sequence, lib.event_json(e.event_id, e.sequence, e.session_id, e.ts, e.type, e.payload::text,
+                                                e.origin, e.received_at, e.recorded_at) AS event
               FROM lifeos.event e
               WHERE e.account_id = account_id AND e.session_id = session_id AND e.sequence > after_sequence
                     AND (after_ts IS NULL OR e.ts > after_ts OR (e.ts = after_ts AND e.event_id > after_event_id))
               ORDER BY e.sequence LIMIT n) x;
 END $$;
 
-CREATE FUNCTION api.event_replay(account_id text, actor_id text, actor_role text, session_id text, after_sequence bigint,
+CREATE FUNCTION api.event_replay(account_id text, actor_id text, actor_role text, session_id text,
+                                 after_sequence bigint,
                                  after_ts text, after_timestamp text, after_event_id text, "limit" bigint,
                                  snapshot_limit bigint, diagnostics boolean) RETURNS api.reply
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -129,10 +134,12 @@ BEGIN
                 RETURN lib.refuse(see.status);
         END IF;
         IF given IS NOT NULL AND mark IS NULL THEN
-                RETURN lib.refuse('INVALID_REQUEST', CASE WHEN after_timestamp IS NULL THEN 'afterTs' ELSE 'afterTimestamp' END
+                RETURN lib.refuse('INVALID_REQUEST', CASE WHEN after_timestamp IS NULL THEN 'afterTs'
+                                  ELSE 'afterTimestamp' END
                                                      || ' is not an RFC 3339 date and time');
         END IF;
-        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = see.account AND c.session_id = session_id;
+        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = see.account
+                AND c.session_id = session_id;
         page := lib.event_page(see.account, session_id, coalesce(after_sequence, 0), mark, after_event_id, lim);
         t1 := lib.now();
         transcript := lib.transcript_state(see.account, session_id, snaps);
@@ -151,7 +158,8 @@ CREATE FUNCTION lib.replay_body(s lifeos.call_session, head bigint, page record,
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         next_cursor bigint := coalesce(page.last, after_sequence, CASE WHEN given IS NOT NULL THEN head END, 0);
-        keys text[] := '{ok,sessionId,resume,watermark,events,nextCursor,hasMore,transcriptState,transcriptSnapshotsCount}';
+        keys text[] := '{ok,sessionId,resume,watermark,events,nextCursor,hasMore,transcriptState,'
+                       'transcriptSnapshotsCount}';
         vals text[] := ARRAY['true', lib.js(s.session_id),
                 lib.object('{reconnectWindowMs,resumeValidUntilMs,lastAckSequence,latestSequence}',
                            ARRAY[s.reconnect_window_ms::text, coalesce(lib.ms(s.resume_valid_until)::text, 'null'),
@@ -178,13 +186,16 @@ DECLARE
         h bytea := sha256('');
 BEGIN
         verified := 0;
-        FOR e IN SELECT * FROM lifeos.event v WHERE v.account_id = account_id AND v.session_id = session_id ORDER BY v.sequence LOOP
+        FOR e IN SELECT * FROM lifeos.event v WHERE v.account_id = account_id AND v.session_id = session_id
+                ORDER BY v.sequence LOOP
                 h := lib.event_link(h, verified + 1, convert_to(
                         lib.event_fields(lib.stream_fields(e.account_id, e.session_id), e.event_id, e.type, e.ts,
-                                         lib.source_fields(e.origin, e.actor_id, e.received_at, e.recorded_at)), 'UTF8')
+                                         lib.source_fields(e.origin, e.actor_id, e.received_at, e.recorded_at)),
+                                                 'UTF8')
                         || e.commitment);
                 IF e.sequence <> verified + 1 OR e.hash <> h
-                   OR e.payload IS NOT NULL AND e.commitment <> sha256(e.salt || convert_to(e.payload::text, 'UTF8')) THEN
+                   OR e.payload IS NOT NULL AND e.commitment <> sha256(e.salt || convert_to(e.payload::text, 'UTF8'))
+                           THEN
                         broken_at := verified + 1;
                         RETURN;
                 END IF;
@@ -206,9 +217,10 @@ DECLARE
         h bytea := sha256('');
 BEGIN
         verified := 0;
-        FOR a IN SELECT * FROM lifeos.audit v WHERE v.account_id = account_id AND v.stream_id = stream_id ORDER BY v.sequence LOOP
-                h := lib.audit_link(h, verified + 1, a.recorded_at, a.account_id, a.stream_id, a.actor_id, a.actor_role,
-                                    a.action, a.outcome, a.detail);
+        FOR a IN SELECT * FROM lifeos.audit v WHERE v.account_id = account_id AND v.stream_id = stream_id
+                ORDER BY v.sequence LOOP
+                h := lib.audit_link(h, verified + 1, a.recorded_at, a.account_id, a.stream_id, a.actor_id,
+                                    a.actor_role, a.action, a.outcome, a.detail);
                 IF a.sequence <> verified + 1 OR a.hash <> h THEN
                         broken_at := verified + 1;
                         RETURN;

@@ -26,8 +26,8 @@ CREATE FUNCTION lib.key_json(k lifeos.api_key) RETURNS json LANGUAGE sql STABLE 
                 lib.ms(k.revoked_at) AS "revokedAtMs") j
 $$;
 
-CREATE FUNCTION api.key_create(command_id text, key_id text, secret_hash bytea, account_id text, scope text, label text,
-                               expires_at_ms bigint, command_hash bytea) RETURNS api.reply
+CREATE FUNCTION api.key_create(command_id text, key_id text, secret_hash bytea, account_id text, scope text,
+                               label text, expires_at_ms bigint, command_hash bytea) RETURNS api.reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
@@ -71,7 +71,8 @@ BEGIN
         IF reply.status IS NOT NULL THEN
                 RETURN reply;
         END IF;
-        UPDATE lifeos.api_key a SET revoked_at = coalesce(a.revoked_at, lib.now()) WHERE a.key_id = key_id RETURNING * INTO k;
+        UPDATE lifeos.api_key a SET revoked_at = coalesce(a.revoked_at, lib.now()) WHERE a.key_id = key_id RETURNING *
+                INTO k;
         IF NOT FOUND THEN
                 RETURN lib.refuse('KEY_NOT_FOUND');
         END IF;
@@ -86,7 +87,8 @@ CREATE FUNCTION lib.names(given text) RETURNS text[] LANGUAGE sql IMMUTABLE AS $
         FROM unnest(string_to_array(given, ',')) n
 $$;
 
-CREATE FUNCTION api.account_set(command_id text, account_id text, status text, livekit_agents text, command_hash bytea)
+CREATE FUNCTION api.account_set(command_id text, account_id text, status text, livekit_agents text,
+                                command_hash bytea)
 RETURNS api.reply LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
@@ -103,10 +105,12 @@ BEGIN
         INSERT INTO lifeos.account AS c (account_id, status, livekit_agents, created_at, updated_at)
         VALUES (account_id, coalesce(status, 'active'), lib.names(coalesce(livekit_agents, '')), at, at)
         ON CONFLICT ON CONSTRAINT account_pkey DO UPDATE SET status = coalesce(status, c.status), updated_at = at,
-                livekit_agents = CASE WHEN livekit_agents IS NULL THEN c.livekit_agents ELSE lib.names(livekit_agents) END
+                livekit_agents = CASE WHEN livekit_agents IS NULL THEN c.livekit_agents
+                        ELSE lib.names(livekit_agents) END
         RETURNING * INTO a;
         body := lib.object('{accountId,status,livekitAgents,createdAtMs,updatedAtMs}', ARRAY[lib.js(a.account_id),
-                lib.js(a.status), array_to_json(a.livekit_agents)::text, lib.ms(a.created_at)::text, lib.ms(a.updated_at)::text]);
+                lib.js(a.status), array_to_json(a.livekit_agents)::text, lib.ms(a.created_at)::text,
+                        lib.ms(a.updated_at)::text]);
         PERFORM lib.audit(account_id, '@account', 'operator', 'operator', 'account_set', 'OK', body);
         RETURN lib.receipt_put('*', 'operator', command_id, command_hash, 'account_set', NULL, NULL,
                                lib.object('{ok,account}', ARRAY['true', body::text]));

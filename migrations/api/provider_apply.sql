@@ -7,11 +7,12 @@
 CREATE FUNCTION lib.is_caller(kind text) RETURNS boolean LANGUAGE sql IMMUTABLE AS
 $$ SELECT upper(coalesce(nullif(kind, ''), 'STANDARD')) IN ('STANDARD', 'SIP') $$;
 
-CREATE FUNCTION lib.provider_emit(s lifeos.call_session, p lifeos.provider_parked, type text, payload text) RETURNS void
+CREATE FUNCTION lib.provider_emit(s lifeos.call_session, p lifeos.provider_parked, type text, payload text)
+        RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-        PERFORM lib.emit(s.account_id, s.session_id, lib.event_id(s.id_salt, s.session_id, type, p.provider_event_id), type,
-                         payload, 'livekit', 'livekit', p.provider_at, p.received_at);
+        PERFORM lib.emit(s.account_id, s.session_id, lib.event_id(s.id_salt, s.session_id, type, p.provider_event_id),
+                         type, payload, 'livekit', 'livekit', p.provider_at, p.received_at);
 END $$;
 
 -- What is known of this connection after this webhook. An earlier answer is kept: news may come in any order.
@@ -21,10 +22,10 @@ DECLARE
         left_now boolean := p.event <> 'participant_joined';
         r lifeos.provider_participant;
 BEGIN
-        INSERT INTO lifeos.provider_participant AS k (account_id, session_id, room_sid, participant_sid, identity, kind,
-                                                      joined_at, left_at, disconnect_reason)
-        VALUES (s.account_id, s.session_id, coalesce(p.room_sid, s.room_sid, ''), p.participant_sid, p.participant_identity,
-                upper(coalesce(nullif(p.participant_kind, ''), 'STANDARD')),
+        INSERT INTO lifeos.provider_participant AS k (account_id, session_id, room_sid, participant_sid, identity,
+                                                      kind, joined_at, left_at, disconnect_reason)
+        VALUES (s.account_id, s.session_id, coalesce(p.room_sid, s.room_sid, ''), p.participant_sid,
+                p.participant_identity, upper(coalesce(nullif(p.participant_kind, ''), 'STANDARD')),
                 coalesce(p.joined_at, CASE WHEN NOT left_now THEN p.provider_at END),
                 CASE WHEN left_now THEN p.provider_at END, CASE WHEN left_now THEN p.disconnect_reason END)
         ON CONFLICT (account_id, session_id, room_sid, participant_sid) DO UPDATE SET
@@ -46,17 +47,21 @@ BEGIN
                resume_valid_until = p.provider_at + s.reconnect_window_ms * 1000, updated_at = lib.now()
         WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
         PERFORM lib.provider_emit(s, p, 'call.reconnecting',
-                '{"at":' || lib.js(lib.time_text(p.provider_at)) || ',"attempt":' || attempt || ',"callId":' || lib.js(s.session_id)
+                '{"at":' || lib.js(lib.time_text(p.provider_at)) || ',"attempt":' || attempt || ',"callId":'
+                        || lib.js(s.session_id)
                 || ',"reason":' || lib.js(coalesce(reason, 'UNKNOWN_REASON')) || '}');
 END $$;
 
-CREATE FUNCTION lib.provider_active(s lifeos.call_session, p lifeos.provider_parked, at bigint) RETURNS lifeos.call_session
+CREATE FUNCTION lib.provider_active(s lifeos.call_session, p lifeos.provider_parked, at bigint)
+        RETURNS lifeos.call_session
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
         UPDATE lifeos.call_session c SET provider_call_id = coalesce(c.provider_call_id, c.room_sid)
         WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
-        PERFORM lib.session_start(s, at, s.room_sid, p.provider_event_id, 'livekit', 'livekit', p.provider_at, p.received_at);
-        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
+        PERFORM lib.session_start(s, at, s.room_sid, p.provider_event_id, 'livekit', 'livekit', p.provider_at,
+                                  p.received_at);
+        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = s.account_id
+                AND c.session_id = s.session_id;
         RETURN s;
 END $$;
 
@@ -74,8 +79,8 @@ BEGIN
         IF FOUND THEN
                 RETURN;
         ELSIF k.disconnect_reason = 'CLIENT_INITIATED' THEN
-                PERFORM lib.session_end(s, k.left_at, 'user_hangup', p.provider_event_id, 'livekit', 'livekit', p.provider_at,
-                                        p.received_at);
+                PERFORM lib.session_end(s, k.left_at, 'user_hangup', p.provider_event_id, 'livekit', 'livekit',
+                                        p.provider_at, p.received_at);
         ELSIF s.transport_state = 'healthy' THEN
                 PERFORM lib.provider_lost(s, p, k.disconnect_reason);
         END IF;
@@ -119,9 +124,11 @@ CREATE FUNCTION lib.provider_finished(s lifeos.call_session, p lifeos.provider_p
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
         UPDATE lifeos.provider_participant k SET left_at = p.provider_at, disconnect_reason = 'ROOM_FINISHED'
-        WHERE k.account_id = s.account_id AND k.session_id = s.session_id AND k.room_sid = s.room_sid AND k.left_at IS NULL;
+        WHERE k.account_id = s.account_id AND k.session_id = s.session_id AND k.room_sid = s.room_sid
+                AND k.left_at IS NULL;
         PERFORM lib.session_end(s, p.provider_at, CASE WHEN s.status = 'created' THEN 'timeout'
-                                                       WHEN s.transport_state = 'degraded' THEN 'ended_with_provider_disconnect'
+                                                       WHEN s.transport_state = 'degraded'
+                                                               THEN 'ended_with_provider_disconnect'
                                                        ELSE 'completed' END,
                                 p.provider_event_id, 'livekit', 'livekit', p.provider_at, p.received_at);
 END $$;
@@ -138,7 +145,8 @@ BEGIN
                       AND k.left_at IS NULL;
                 PERFORM lib.provider_lost(s, p, 'ROOM_RESTARTED');
         END IF;
-        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
+        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = s.account_id
+                AND c.session_id = s.session_id;
         RETURN s;
 END $$;
 
@@ -163,13 +171,16 @@ DECLARE
         was lifeos.call_session;
         s lifeos.call_session;
 BEGIN
-        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = account_id AND c.session_id = session_id;
+        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = account_id
+                AND c.session_id = session_id;
         was := s;
-        IF s.status IN ('ended', 'failed') OR (starts_with(p.event, 'participant_') AND p.participant_sid IS NULL) THEN
+        IF s.status IN ('ended', 'failed') OR (starts_with(p.event, 'participant_') AND p.participant_sid IS NULL)
+                THEN
                 RETURN 'ignored';
         END IF;
         IF p.room_sid IS NOT NULL AND p.room_sid IS DISTINCT FROM s.room_sid THEN
-                IF s.room_sid IS NULL OR (p.event IN ('room_started', 'participant_joined') AND p.provider_at >= s.room_sid_at) THEN
+                IF s.room_sid IS NULL OR (p.event IN ('room_started', 'participant_joined')
+                                          AND p.provider_at >= s.room_sid_at) THEN
                         s := lib.provider_room_is(s, p);
                 ELSE    -- late news of a room that is gone
                         RETURN 'ignored';
@@ -183,11 +194,13 @@ BEGIN
                 WHEN 'participant_connection_aborted' THEN
                         PERFORM lib.provider_participant_put(s, p);
                         PERFORM lib.provider_emit(s, p, 'call.error', '{"callId":' || lib.js(s.session_id)
-                                || ',"code":"PARTICIPANT_CONNECTION_ABORTED","message":' || lib.js('a participant did not get connected: '
+                                || ',"code":"PARTICIPANT_CONNECTION_ABORTED","message":'
+                                        || lib.js('a participant did not get connected: '
                                 || coalesce(p.disconnect_reason, 'UNKNOWN_REASON')) || ',"retryable":true}');
                 ELSE RETURN 'ignored';
         END CASE;
-        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = account_id AND c.session_id = session_id;
+        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = account_id
+                AND c.session_id = session_id;
         IF (s.status, s.transport_state) <> (was.status, was.transport_state) THEN
                 PERFORM lib.audit(account_id, session_id, 'livekit', 'provider', p.event, 'OK',
                         lib.object('{from,to,transportFrom,transportTo}', ARRAY[lib.js(was.status), lib.js(s.status),

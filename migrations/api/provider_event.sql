@@ -26,9 +26,11 @@ CREATE FUNCTION lib.provider_find(room_name text, may_park boolean, OUT account 
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 BEGIN
-        SELECT r.account_id, r.session_id INTO account, session FROM lifeos.provider_room r WHERE r.room_name = room_name;
+        SELECT r.account_id, r.session_id INTO account, session FROM lifeos.provider_room r
+                WHERE r.room_name = room_name;
         IF account IS NULL AND may_park THEN
-                INSERT INTO lifeos.provider_room (room_name, created_at) VALUES (room_name, lib.now()) ON CONFLICT DO NOTHING;
+                INSERT INTO lifeos.provider_room (room_name, created_at) VALUES (room_name, lib.now())
+                        ON CONFLICT DO NOTHING;
                 SELECT r.account_id, r.session_id INTO account, session FROM lifeos.provider_room r
                 WHERE r.room_name = room_name FOR UPDATE;
         END IF;
@@ -78,12 +80,17 @@ BEGIN
                 reply.head := lib.stream_head(its.account, its.session);
         ELSIF parks THEN
                 result := 'parked';
-                INSERT INTO lifeos.provider_parked (provider_event_id, parked_at, event, received_at, provider_at, room_name,
-                        room_sid, participant_sid, participant_identity, participant_kind, joined_at, disconnect_reason)
-                VALUES (p.provider_event_id, lib.now(), p.event, p.received_at, p.provider_at, p.room_name, p.room_sid,
-                        p.participant_sid, p.participant_identity, p.participant_kind, p.joined_at, p.disconnect_reason);
+                INSERT INTO lifeos.provider_parked (provider_event_id, parked_at, event, received_at, provider_at,
+                                                    room_name,
+                        room_sid, participant_sid, participant_identity, participant_kind, joined_at,
+                                disconnect_reason)
+                VALUES (p.provider_event_id, lib.now(), p.event, p.received_at, p.provider_at, p.room_name,
+                        p.room_sid,
+                        p.participant_sid, p.participant_identity, p.participant_kind, p.joined_at,
+                                p.disconnect_reason);
         END IF;
-        INSERT INTO lifeos.provider_receipt (provider_event_id, event, result, body_hash, api_key, account_id, session_id,
+        INSERT INTO lifeos.provider_receipt (provider_event_id, event, result, body_hash, api_key, account_id,
+                                             session_id,
                                              room_name, room_sid, provider_at, received_at, recorded_at, detail)
         VALUES (provider_event_id, event, result, body_hash, api_key, its.account, its.session, room_name, room_sid,
                 p.provider_at, received, lib.now(), detail);

@@ -16,7 +16,8 @@ $$ SELECT 'lk_part_' || left(encode(lib.hash(account_id, session_id, user_id), '
 CREATE FUNCTION lib.room_free(room_name text, account_id text, session_id text) RETURNS boolean
 LANGUAGE sql VOLATILE AS $$
         SELECT NOT EXISTS (SELECT 1 FROM lifeos.provider_room r
-                           LEFT JOIN lifeos.call_session c ON c.account_id = r.account_id AND c.session_id = r.session_id
+                           LEFT JOIN lifeos.call_session c ON c.account_id = r.account_id
+                                   AND c.session_id = r.session_id
                            WHERE r.room_name = $1 AND r.account_id IS NOT NULL
                                  AND (r.account_id, r.session_id) <> ($2, $3)
                                  AND NOT (r.account_id = $2 AND c.status IN ('ended', 'failed')))
@@ -65,8 +66,8 @@ BEGIN
         ELSE
                 token := NULL;
         END IF;
-        reply := lib.receipt_put(s.account_id, s.user_id, command_id, command_hash, 'session_create', s.session_id, NULL,
-                                 lib.object('{ok,session}', ARRAY['true', lib.session_json(s)::text]));
+        reply := lib.receipt_put(s.account_id, s.user_id, command_id, command_hash, 'session_create', s.session_id,
+                                 NULL, lib.object('{ok,session}', ARRAY['true', lib.session_json(s)::text]));
         IF token IS NOT NULL THEN
                 reply.body := lib.with_token(reply.body, token);
         END IF;
@@ -77,13 +78,15 @@ END $$;
 CREATE FUNCTION lib.session_insert(s lifeos.call_session, actor_role text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-        INSERT INTO lifeos.account (account_id, created_at, updated_at) VALUES (s.account_id, s.created_at, s.created_at)
+        INSERT INTO lifeos.account (account_id, created_at, updated_at) VALUES (s.account_id, s.created_at,
+                                                                                s.created_at)
         ON CONFLICT DO NOTHING;
         INSERT INTO lifeos.stream (account_id, stream_id, kind, user_id)
         VALUES (s.account_id, s.session_id, 'session', s.user_id);
         INSERT INTO lifeos.call_session VALUES (s.*);
         PERFORM lib.emit(s.account_id, s.session_id, lib.event_id(s.id_salt, s.session_id, 'call.started', ''),
-                         'call.started', '{"callId":' || lib.js(s.session_id) || ',"channel":"voice","direction":"outbound"'
+                         'call.started', '{"callId":' || lib.js(s.session_id)
+                                 || ',"channel":"voice","direction":"outbound"'
                                          || ',"provider":' || lib.js(s.provider) || '}',
                          'session', s.user_id, s.created_at, s.created_at);
         PERFORM lib.audit(s.account_id, s.session_id, s.user_id, actor_role, 'session_create', 'OK', '{}');
@@ -93,8 +96,10 @@ BEGIN
 END $$;
 
 CREATE FUNCTION api.session_create(account_id text, actor_id text, actor_role text, command_id text, session_id text,
-                                   correlation_id text, provider text, reconnect_window_ms bigint, provider_room_id text,
-                                   provider_participant_id text, provider_call_id text, metadata json, command_hash bytea)
+                                   correlation_id text, provider text, reconnect_window_ms bigint,
+                                           provider_room_id text,
+                                   provider_participant_id text, provider_call_id text, metadata json,
+                                           command_hash bytea)
 RETURNS api.reply LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
@@ -159,7 +164,8 @@ BEGIN
         END IF;
         PERFORM lib.session_insert(s, actor_role);
         -- What LiveKit had parked may have moved it already.
-        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
+        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = s.account_id
+                AND c.session_id = s.session_id;
         reply := lib.receipt_put(s.account_id, s.user_id, command_id, command_hash, 'session_create', s.session_id,
                                  lib.stream_head(s.account_id, s.session_id),
                                  lib.object('{ok,session}', ARRAY['true', lib.session_json(s)::text]));

@@ -36,8 +36,10 @@ LANGUAGE sql STABLE AS $$
                 s.provider_call_id AS "providerCallId",
                 CASE WHEN s.livekit IS NULL THEN s.metadata
                      ELSE lib.merge(s.metadata, lib.object('{livekit}', ARRAY[s.livekit::text])) END AS "metadata",
-                s.last_error AS "lastError", lib.ms(s.created_at) AS "createdAtMs", lib.ms(s.updated_at) AS "updatedAtMs",
-                lib.ms(s.started_at) AS "startedAtMs", lib.ms(s.ended_at) AS "endedAtMs", lib.ms(s.failed_at) AS "failedAtMs",
+                s.last_error AS "lastError", lib.ms(s.created_at) AS "createdAtMs",
+                        lib.ms(s.updated_at) AS "updatedAtMs",
+                lib.ms(s.started_at) AS "startedAtMs", lib.ms(s.ended_at) AS "endedAtMs",
+                        lib.ms(s.failed_at) AS "failedAtMs",
                 s.end_reason AS "endReason", s.transport_state AS "transportState") j
 $$;
 
@@ -82,14 +84,16 @@ BEGIN
         IF see.status <> 'OK' THEN
                 RETURN lib.refuse(see.status);
         END IF;
-        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = see.account AND c.session_id = session_id;
+        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = see.account
+                AND c.session_id = session_id;
         reply.status := 'OK';
         reply.body := lib.object('{ok,session}', ARRAY['true', lib.session_json(s)::text]);
         RETURN reply;
 END $$;
 
 -- Newest first. People of small role list their own, the others their account's; cursor is where the last page ended.
-CREATE FUNCTION api.session_list(account_id text, actor_id text, actor_role text, "limit" bigint, status text, cursor text)
+CREATE FUNCTION api.session_list(account_id text, actor_id text, actor_role text, "limit" bigint, status text,
+                                 cursor text)
 RETURNS api.reply LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_variable

@@ -5,10 +5,12 @@ CREATE FUNCTION lib.session_start(s lifeos.call_session, at bigint, provider_ses
                                   actor_id text, ts bigint, received_at bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-        UPDATE lifeos.call_session c SET status = 'active', started_at = at, transport_state = 'healthy', updated_at = lib.now()
+        UPDATE lifeos.call_session c SET status = 'active', started_at = at, transport_state = 'healthy',
+                updated_at = lib.now()
         WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
         PERFORM lib.emit(s.account_id, s.session_id, lib.event_id(s.id_salt, s.session_id, 'call.connected', cause),
-                         'call.connected', '{"callId":' || lib.js(s.session_id) || ',"connectedAt":' || lib.js(lib.time_text(at))
+                         'call.connected', '{"callId":' || lib.js(s.session_id) || ',"connectedAt":'
+                                 || lib.js(lib.time_text(at))
                                            || ',"providerSessionId":' || lib.js(provider_session_id) || '}',
                          origin, actor_id, ts, received_at);
 END $$;
@@ -23,7 +25,8 @@ BEGIN
         UPDATE lifeos.call_session c SET status = 'ended', end_reason = reason, ended_at = ended,
                transport_state = 'terminated', resume_valid_until = NULL, updated_at = lib.now()
         WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
-        PERFORM lib.emit(s.account_id, s.session_id, lib.event_id(s.id_salt, s.session_id, 'call.ended', cause), 'call.ended',
+        PERFORM lib.emit(s.account_id, s.session_id, lib.event_id(s.id_salt, s.session_id, 'call.ended', cause),
+                         'call.ended',
                          '{"callId":' || lib.js(s.session_id) || ',"durationSeconds":' || seconds || ',"endReason":'
                          || lib.js(reason) || ',"endedAt":' || lib.js(lib.time_text(ended)) || '}',
                          origin, actor_id, ts, received_at);
@@ -35,13 +38,16 @@ BEGIN
         UPDATE lifeos.call_session c SET status = 'failed', failed_at = at, last_error = why,
                transport_state = 'terminated', resume_valid_until = NULL, updated_at = lib.now()
         WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
-        PERFORM lib.emit(s.account_id, s.session_id, lib.event_id(s.id_salt, s.session_id, 'call.error', ''), 'call.error',
-                         '{"callId":' || lib.js(s.session_id) || ',"code":"CALL_SESSION_FAILED","message":' || lib.js(why)
+        PERFORM lib.emit(s.account_id, s.session_id, lib.event_id(s.id_salt, s.session_id, 'call.error', ''),
+                         'call.error',
+                         '{"callId":' || lib.js(s.session_id) || ',"code":"CALL_SESSION_FAILED","message":'
+                                 || lib.js(why)
                          || ',"retryable":false}', 'session', actor_id, at, at);
-        PERFORM lib.emit(s.account_id, s.session_id, lib.event_id(s.id_salt, s.session_id, 'call.terminal_failure', ''),
-                         'call.terminal_failure',
+        PERFORM lib.emit(s.account_id, s.session_id, lib.event_id(s.id_salt, s.session_id, 'call.terminal_failure',
+                                                                  ''), 'call.terminal_failure',
                          '{"callId":' || lib.js(s.session_id) || ',"code":"CALL_SESSION_IRRECOVERABLE","failedAt":'
-                         || lib.js(lib.time_text(at)) || ',"message":' || lib.js(why) || '}', 'session', actor_id, at, at);
+                         || lib.js(lib.time_text(at)) || ',"message":' || lib.js(why) || '}', 'session', actor_id, at,
+                                 at);
 END $$;
 
 -- The provider's ids as they will be once the call is active; what was not given gets our own names.
@@ -56,7 +62,8 @@ BEGIN
                 s.provider_room_id := coalesce(s.provider_room_id, lib.room_default(s.account_id, s.session_id));
                 s.provider_participant_id := coalesce(s.provider_participant_id,
                                                       lib.participant(s.account_id, s.session_id, s.user_id));
-                s.provider_call_id := coalesce(s.provider_call_id, 'lk_call_' || left(encode(lib.random16(), 'hex'), 16));
+                s.provider_call_id := coalesce(s.provider_call_id, 'lk_call_' || left(encode(lib.random16(), 'hex'),
+                        16));
         END IF;
         RETURN s;
 END $$;
@@ -79,8 +86,10 @@ BEGIN
                 RETURN lib.refuse('INVALID_TRANSITION', 'Invalid transition from ' || s.status || ' to ' || status);
         ELSIF status <> 'active' THEN
                 RETURN lib.refuse('OK');
-        ELSIF "to".provider_room_id IS NULL OR "to".provider_participant_id IS NULL OR "to".provider_call_id IS NULL THEN
-                RETURN lib.refuse('INVALID_REQUEST', 'active transition requires providerRoomId, providerParticipantId, '
+        ELSIF "to".provider_room_id IS NULL OR "to".provider_participant_id IS NULL OR "to".provider_call_id IS NULL
+                THEN
+                RETURN lib.refuse('INVALID_REQUEST',
+                                  'active transition requires providerRoomId, providerParticipantId, '
                                                      || 'and providerCallId');
         ELSIF "to".provider = 'livekit' AND room IS NOT NULL AND room IS DISTINCT FROM s.provider_room_id THEN
                 why := lib.room_check(room, s.account_id, s.session_id);
@@ -96,12 +105,14 @@ DECLARE
         at bigint := lib.now_ms();
 BEGIN
         IF metadata IS NOT NULL THEN
-                UPDATE lifeos.call_session c SET metadata = lib.merge(s.metadata, lib.meta(session_state_write.metadata))
+                UPDATE lifeos.call_session c SET metadata = lib.merge(s.metadata,
+                                                                      lib.meta(session_state_write.metadata))
                 WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
         END IF;
         IF status = 'active' THEN
                 UPDATE lifeos.call_session c SET provider = "to".provider, provider_room_id = "to".provider_room_id,
-                       provider_participant_id = "to".provider_participant_id, provider_call_id = "to".provider_call_id,
+                       provider_participant_id = "to".provider_participant_id,
+                               provider_call_id = "to".provider_call_id,
                        resume_valid_until = coalesce(s.resume_valid_until, at + s.reconnect_window_ms * 1000)
                 WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
                 PERFORM lib.session_start("to", at, "to".provider_call_id, '', 'session', actor_id, at, at);
@@ -134,9 +145,11 @@ BEGIN
                 RETURN lib.refuse(see.status);
         END IF;
         PERFORM lib.stream_lock(account_id, session_id);
-        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = account_id AND c.session_id = session_id;
+        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = account_id
+                AND c.session_id = session_id;
         wanted := lib.session_provider(s, provider, provider_room_id, provider_participant_id, provider_call_id);
-        reply := lib.session_state_check(s, wanted, status, provider, provider_room_id, provider_participant_id, provider_call_id);
+        reply := lib.session_state_check(s, wanted, status, provider, provider_room_id, provider_participant_id,
+                                         provider_call_id);
         IF reply.status = 'REPEAT' THEN
                 reply := lib.refuse('OK');
                 reply.body := lib.session_state_body(s, true);
@@ -147,7 +160,8 @@ BEGIN
         PERFORM lib.session_state_write(s, wanted, status, metadata, error, actor_id);
         PERFORM lib.audit(account_id, session_id, actor_id, actor_role, 'session_state', 'OK',
                           lib.object('{from,to}', ARRAY[lib.js(s.status), lib.js(status)]));
-        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = account_id AND c.session_id = session_id;
+        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = account_id
+                AND c.session_id = session_id;
         RETURN lib.receipt_put(account_id, actor_id, command_id, command_hash, 'session_state', session_id,
                                lib.stream_head(account_id, session_id), lib.session_state_body(s, false));
 END $$;

@@ -1,12 +1,13 @@
 -- token_grant.sql - may this actor join this session's room, and as whom? What was handed out is kept with the
 -- session.
 
-CREATE FUNCTION lib.token_body(s lifeos.call_session, actor_id text, identity text, name text, agents text[]) RETURNS json
+CREATE FUNCTION lib.token_body(s lifeos.call_session, actor_id text, identity text, name text, agents text[])
+        RETURNS json
 LANGUAGE sql STABLE AS $$
         SELECT lib.object('{ok,room,identity,name,metadata,agents,session}', ARRAY['true', lib.js(s.provider_room_id),
                 lib.js(identity), lib.js(name),
-                lib.js(lib.object('{sessionId,userId,correlationId,role}', ARRAY[lib.js(s.session_id), lib.js(actor_id),
-                                  lib.js(s.correlation_id), '"caller"'])::text),
+                lib.js(lib.object('{sessionId,userId,correlationId,role}', ARRAY[lib.js(s.session_id),
+                        lib.js(actor_id), lib.js(s.correlation_id), '"caller"'])::text),
                 array_to_json(agents)::text, lib.session_json(s)::text])
 $$;
 
@@ -32,7 +33,8 @@ BEGIN
                 RETURN lib.refuse(see.status);
         END IF;
         PERFORM lib.stream_lock(account_id, session_id);
-        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = account_id AND c.session_id = session_id;
+        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = account_id
+                AND c.session_id = session_id;
         SELECT * INTO STRICT a FROM lifeos.account c WHERE c.account_id = account_id;
         IF s.status IN ('ended', 'failed') THEN
                 RETURN lib.refuse('SESSION_ENDED');
@@ -41,21 +43,25 @@ BEGIN
         ELSIF s.provider <> 'livekit' THEN
                 RETURN lib.refuse('PROVIDER_CORRELATION_MISMATCH', 'the session''s provider is not livekit');
         ELSIF agent_name IS NOT NULL AND NOT agent_name = ANY (a.livekit_agents) THEN
-                RETURN lib.refuse('LIVEKIT_FIELD_REFUSED', 'this agent is not among those the operator allows this account');
+                RETURN lib.refuse('LIVEKIT_FIELD_REFUSED',
+                                  'this agent is not among those the operator allows this account');
         END IF;
         -- Whoever joins beside the caller is somebody else to LiveKit too; else each would throw the other out.
         s := lib.session_provider(s, NULL, NULL, NULL,
-                                  coalesce(s.provider_call_id, s.provider_room_id || ':' || s.provider_participant_id));
+                                  coalesce(s.provider_call_id, s.provider_room_id || ':'
+                                           || s.provider_participant_id));
         identity := CASE WHEN actor_id = s.user_id THEN s.provider_participant_id
                          ELSE lib.participant(account_id, session_id, actor_id) END;
         UPDATE lifeos.call_session c SET provider_room_id = s.provider_room_id,
                provider_participant_id = s.provider_participant_id, provider_call_id = s.provider_call_id,
-               livekit = lib.object('{wsUrl,roomName,participantIdentity,participantName,tokenIssuedAtMs,tokenTtlSeconds}',
-                                    ARRAY[lib.js(livekit_url), lib.js(s.provider_room_id), lib.js(identity), lib.js(name),
-                                          lib.ms(at)::text, ttl_seconds::text]), updated_at = at
+               livekit = lib.object('{wsUrl,roomName,participantIdentity,participantName,tokenIssuedAtMs,'
+                                    'tokenTtlSeconds}',
+                                    ARRAY[lib.js(livekit_url), lib.js(s.provider_room_id), lib.js(identity),
+                                          lib.js(name), lib.ms(at)::text, ttl_seconds::text]), updated_at = at
         WHERE c.account_id = account_id AND c.session_id = session_id RETURNING * INTO STRICT s;
         PERFORM lib.audit(account_id, session_id, actor_id, actor_role, 'token_grant', 'OK',
-                          lib.object('{identity,ttlSeconds,agent}', ARRAY[lib.js(identity), ttl_seconds::text, lib.js(agent_name)]));
+                          lib.object('{identity,ttlSeconds,agent}', ARRAY[lib.js(identity), ttl_seconds::text,
+                                                                          lib.js(agent_name)]));
         RETURN lib.receipt_put(account_id, actor_id, command_id, command_hash, 'token_grant', session_id, NULL,
                                lib.token_body(s, actor_id, identity, name, a.livekit_agents));
 END $$;

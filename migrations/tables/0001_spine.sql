@@ -54,9 +54,9 @@ CREATE TABLE lifeos.event (
         CHECK ((payload IS NULL) = (salt IS NULL))
 );
 COMMENT ON COLUMN lifeos.event.ts IS 'when its emitter says it happened';
-COMMENT ON COLUMN lifeos.event.content_hash IS 'of session, type, payload and a given ts: tells a repeat from a conflict';
+COMMENT ON COLUMN lifeos.event.content_hash IS 'of session, type, payload, given ts: tells a repeat from a conflict';
 COMMENT ON COLUMN lifeos.event.commitment IS 'sha256(salt, payload): the chain holds after both are erased';
-COMMENT ON COLUMN lifeos.event.hash IS 'sha256(hash of the one before, everything else that stays): see lib.event_fields';
+COMMENT ON COLUMN lifeos.event.hash IS 'sha256(hash of the one before, all else that stays): see lib.event_fields';
 
 CREATE TABLE lifeos.audit (
         sequence        bigint NOT NULL,

@@ -7,8 +7,8 @@ CREATE TABLE lifeos.call_session (
         status                  text COLLATE "C" NOT NULL CHECK (status IN ('created', 'active', 'ended', 'failed')),
         end_reason              text COLLATE "C" CHECK (end_reason IN ('completed', 'user_hangup', 'timeout',
                                         'agent_handover', 'ended_with_provider_disconnect')),
-        transport_state         text COLLATE "C" NOT NULL CHECK (transport_state IN ('healthy', 'degraded', 'terminated')),
-        correlation_id          text NOT NULL,
+        transport_state         text COLLATE "C" NOT NULL CHECK (transport_state IN ('healthy', 'degraded',
+                'terminated')), correlation_id          text NOT NULL,
         create_hash             bytea NOT NULL,
         id_salt                 bytea NOT NULL,
         resume_salt             bytea NOT NULL,
@@ -38,7 +38,7 @@ CREATE TABLE lifeos.call_session (
 ) WITH (fillfactor = 80);
 CREATE INDEX call_session_by_age ON lifeos.call_session (account_id, created_at, session_id);
 CREATE INDEX call_session_by_user ON lifeos.call_session (account_id, user_id, created_at, session_id);
-COMMENT ON COLUMN lifeos.call_session.create_hash IS 'of what its creator asked for: tells a repeat from another session';
+COMMENT ON COLUMN lifeos.call_session.create_hash IS 'of what was asked for: tells a repeat from another session';
 COMMENT ON COLUMN lifeos.call_session.id_salt IS 'makes our own event ids ones that no client can store first';
 COMMENT ON COLUMN lifeos.call_session.resume_hash IS 'sha256 of the resume token; the token itself is not kept';
 COMMENT ON COLUMN lifeos.call_session.room_sid_at IS 'when LiveKit first told of this room sid: older news is stale';
@@ -103,7 +103,7 @@ CREATE TABLE lifeos.provider_receipt (
 );
 CREATE INDEX provider_receipt_by_age ON lifeos.provider_receipt (recorded_at);
 CREATE INDEX provider_receipt_by_session ON lifeos.provider_receipt (account_id, session_id);
-COMMENT ON TABLE lifeos.provider_receipt IS 'Every LiveKit webhook, once. Written in the transaction that applies it.';
+COMMENT ON TABLE lifeos.provider_receipt IS 'Every LiveKit webhook, once; made in the transaction that applies it.';
 
 -- Webhooks whose room has no session yet, with what it takes to apply them later, in the order they came.
 CREATE TABLE lifeos.provider_parked (

@@ -1,11 +1,9 @@
-/* test_sandbox - under each daemon's own policy, what it must never do kills it, and what libraries merely try fails. */
+/* test_sandbox - under each daemon's own policy, what it must never do kills it; what libraries merely try fails. */
 #include "unit.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -21,253 +19,88 @@
 
 enum { RUNS = 0, DIES = -1 }; /* or the errno it fails with */
 
-static int listener = -1, stream[2] = { -1, -1 };
-
-/* Raw calls: nothing of glibc's stands between the probe and the filter. */
-#define sys(...) (syscall(__VA_ARGS__) < 0 ? errno : 0)
-
-static const struct sockaddr unspec = { .sa_family = AF_UNSPEC };
-static const struct sockaddr_un nowhere = { .sun_family = AF_UNIX, .sun_path = "/nowhere/at/all" };
-static char word[16] = "probe";
-
-static int try_socket_inet(void) {
-        return sys(SYS_socket, AF_INET, SOCK_STREAM, 0);
-}
-static int try_socket_inet6(void) {
-        return sys(SYS_socket, AF_INET6, SOCK_STREAM, 0);
-}
-static int try_socket_packet(void) {
-        return sys(SYS_socket, AF_PACKET, SOCK_RAW, 0);
-}
-static int try_socket_netlink(void) {
-        return sys(SYS_socket, AF_NETLINK, SOCK_RAW, 0);
-}
-static int try_socket_unix(void) {
-        return sys(SYS_socket, AF_UNIX, SOCK_STREAM, 0);
-}
-static int try_socketpair(void) {
-        return sys(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, stream);
-}
-static int try_listener_reset(void) {
-        return sys(SYS_connect, listener, &unspec, sizeof unspec);
-}
-static int try_connect(void) {
-        return sys(SYS_connect, stream[0], &nowhere, sizeof nowhere) == ENOENT ? 0 : -1;
-}
-static int try_bind(void) {
-        return sys(SYS_bind, stream[0], &nowhere, sizeof nowhere);
-}
-static int try_listen(void) {
-        return sys(SYS_listen, listener, 1);
-}
-static int try_accept(void) {
-        return sys(SYS_accept4, listener, NULL, NULL, SOCK_CLOEXEC) == EAGAIN ? 0 : -1;
-}
-static int try_send(void) {
-        return sys(SYS_sendto, stream[0], word, 1, MSG_NOSIGNAL, NULL, 0);
-}
-static int try_send_address(void) {
-        return sys(SYS_sendto, stream[0], word, 1, 0, &nowhere, sizeof nowhere);
-}
-static int try_recv(void) {
-        return sys(SYS_recvfrom, stream[1], word, 1, MSG_DONTWAIT, NULL, NULL) == EAGAIN ? 0 : -1;
-}
-static int try_sendmsg(void) {
-        return sys(SYS_sendmsg, stream[0], &(struct msghdr){ 0 }, 0);
-}
-static int try_sendmmsg(void) {
-        return sys(SYS_sendmmsg, stream[0], NULL, 0, 0);
-}
-static int try_recvmsg(void) {
-        return sys(SYS_recvmsg, stream[0], NULL, 0);
-}
-static int try_io_uring_setup(void) {
-        return sys(SYS_io_uring_setup, 1, NULL);
-}
-static int try_io_uring_enter(void) {
-        return sys(SYS_io_uring_enter, -1, 0, 0, 0, NULL, 0);
-}
-static int try_io_setup(void) {
-        return sys(SYS_io_setup, 1, word);
-}
-static int try_execve(void) {
-        return sys(SYS_execve, "/bin/true", NULL, NULL);
-}
-static int try_execveat(void) {
-        return sys(SYS_execveat, -1, "/bin/true", NULL, NULL, 0);
-}
-static int try_fork(void) {
-        return sys(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
-}
-static int try_clone3(void) {
-        return sys(SYS_clone3, NULL, 0);
-}
-static int try_ptrace(void) {
-        return sys(SYS_ptrace, 0, 0, NULL, NULL);
-}
-static int try_vm_write(void) {
-        return sys(SYS_process_vm_writev, getpid(), NULL, 0, NULL, 0, 0);
-}
-static int try_open_read(void) {
-        return sys(SYS_openat, AT_FDCWD, "/etc/hostname", O_RDONLY);
-}
-static int try_open_write(void) {
-        return sys(SYS_openat, AT_FDCWD, "/tmp/x", O_WRONLY | O_CREAT, 0600);
-}
-static int try_open_handle(void) {
-        return sys(SYS_open_by_handle_at, -1, NULL, 0);
-}
-static int try_openat2(void) {
-        return sys(SYS_openat2, AT_FDCWD, "/etc/hostname", NULL, 0);
-}
-static int try_unlink(void) {
-        return sys(SYS_unlinkat, AT_FDCWD, "/nowhere", 0);
-}
-static int try_rename(void) {
-        return sys(SYS_renameat2, AT_FDCWD, "/nowhere", AT_FDCWD, "/nowhere2", 0);
-}
-static int try_mkdir(void) {
-        return sys(SYS_mkdirat, AT_FDCWD, "/nowhere/x", 0700);
-}
-static int try_chmod(void) {
-        return sys(SYS_fchmodat, AT_FDCWD, "/nowhere", 0700);
-}
-static int try_mount(void) {
-        return sys(SYS_mount, NULL, NULL, NULL, 0, NULL);
-}
-static int try_unshare(void) {
-        return sys(SYS_unshare, 0);
-}
-static int try_setns(void) {
-        return sys(SYS_setns, -1, 0);
-}
-static int try_setuid(void) {
-        return sys(SYS_setuid, getuid());
-}
-static int try_bpf(void) {
-        return sys(SYS_bpf, 0, NULL, 0);
-}
-static int try_keyctl(void) {
-        return sys(SYS_keyctl, 0);
-}
-static int try_userfaultfd(void) {
-        return sys(SYS_userfaultfd, 0);
-}
-static int try_memfd(void) {
-        return sys(SYS_memfd_create, "x", 0);
-}
-static int try_kill(void) {
-        return sys(SYS_kill, getppid(), 0);
-}
-static int try_pidfd(void) {
-        return sys(SYS_pidfd_open, getppid(), 0);
-}
-static int try_prlimit(void) {
-        return sys(SYS_prlimit64, 0, RLIMIT_CORE, NULL, NULL);
-}
-static int try_dumpable(void) {
-        return sys(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
-}
-static int try_ioctl(void) {
-        return sys(SYS_ioctl, stream[0], TIOCSTI, word);
-}
-static int try_exec_map(void) {
-        return sys(SYS_mmap, NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-}
-static int try_exec_protect(void) {
-        return sys(SYS_mprotect, word, 0, PROT_READ | PROT_EXEC);
-}
-static int try_exec_protect_key(void) {
-        return sys(SYS_pkey_mprotect, word, 0, PROT_EXEC, -1);
-}
-static int try_map(void) {
-        return sys(SYS_mmap, NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-}
-static int try_stat(void) {
-        return sys(SYS_newfstatat, AT_FDCWD, "/etc/hostname", NULL, 0);
-}
-static int try_poll(void) {
-        return sys(SYS_poll, NULL, 0, 0);
-}
-static int try_i386_exit(void) {
-#ifdef __x86_64__
-        long r;
-        __asm__ volatile("int $0x80" : "=a"(r) : "a"(20L /* i386: getpid */) : "memory");
-        return r < 0 ? (int)-r : 0;
-#else
-        return raise(SIGSYS); /* another architecture has no second table of calls */
-#endif
-}
+/* Arguments that stand for something that exists at run time only. */
+enum { LISTENER = -2000, STREAM, OTHER_END, WORD, NOWHERE, UNSPEC, HOSTNAME, SELF, PARENT };
 
 struct probe {
         const char *what;
-        int (*try)(void);
+        long call, arg[6];
         int frontend, webhook, writer, issuer, ctl;
 };
 
 #define EVERYWHERE(result) result, result, result, result, result
+#define ANONYMOUS          (MAP_PRIVATE | MAP_ANONYMOUS)
+
+/* clang-format off */
 static const struct probe probes[] = {
         /* what daemons live on */
-        { "send on a connection", try_send, EVERYWHERE(RUNS) },
-        { "receive on a connection", try_recv, EVERYWHERE(RUNS) },
-        { "map memory", try_map, EVERYWHERE(RUNS) },
-        { "accept", try_accept, RUNS, DIES, RUNS, RUNS, DIES },
+        { "send on a connection", SYS_sendto, { STREAM, WORD, 1, MSG_NOSIGNAL }, EVERYWHERE(RUNS) },
+        { "receive on a connection", SYS_recvfrom, { OTHER_END, WORD, 1, MSG_DONTWAIT }, EVERYWHERE(RUNS) },
+        { "map memory", SYS_mmap, { 0, 4096, PROT_READ | PROT_WRITE, ANONYMOUS, -1 }, EVERYWHERE(RUNS) },
+        { "accept", SYS_accept4, { LISTENER, 0, 0, SOCK_CLOEXEC }, RUNS, DIES, RUNS, RUNS, DIES },
         /* the ways out */
-        { "internet socket", try_socket_inet, EVERYWHERE(DIES) },
-        { "internet socket, version 6", try_socket_inet6, EVERYWHERE(DIES) },
-        { "packet socket", try_socket_packet, EVERYWHERE(DIES) },
-        { "netlink socket", try_socket_netlink, EVERYWHERE(DIES) },
-        { "unix socket", try_socket_unix, DIES, RUNS, RUNS, DIES, RUNS },
-        { "pair of sockets", try_socketpair, EVERYWHERE(DIES) },
-        { "reset a passed listener", try_listener_reset, DIES, RUNS, RUNS, DIES, RUNS },
-        { "connect", try_connect, DIES, RUNS, RUNS, DIES, RUNS },
-        { "bind", try_bind, EVERYWHERE(DIES) },
-        { "listen", try_listen, EVERYWHERE(DIES) },
-        { "send to an address", try_send_address, EVERYWHERE(DIES) },
-        { "sendmsg", try_sendmsg, EVERYWHERE(DIES) },
-        { "sendmmsg", try_sendmmsg, EVERYWHERE(DIES) },
-        { "receive descriptors", try_recvmsg, EVERYWHERE(DIES) },
-        { "io_uring, set up", try_io_uring_setup, EVERYWHERE(DIES) },
-        { "io_uring, enter", try_io_uring_enter, EVERYWHERE(DIES) },
-        { "kernel aio", try_io_setup, EVERYWHERE(DIES) },
+        { "internet socket", SYS_socket, { AF_INET, SOCK_STREAM }, EVERYWHERE(DIES) },
+        { "internet socket, version 6", SYS_socket, { AF_INET6, SOCK_STREAM }, EVERYWHERE(DIES) },
+        { "packet socket", SYS_socket, { AF_PACKET, SOCK_RAW }, EVERYWHERE(DIES) },
+        { "netlink socket", SYS_socket, { AF_NETLINK, SOCK_RAW }, EVERYWHERE(DIES) },
+        { "unix socket", SYS_socket, { AF_UNIX, SOCK_STREAM }, DIES, RUNS, RUNS, DIES, RUNS },
+        { "pair of sockets", SYS_socketpair, { AF_UNIX, SOCK_STREAM, 0, WORD }, EVERYWHERE(DIES) },
+        { "reset a passed listener", SYS_connect, { LISTENER, UNSPEC, sizeof(struct sockaddr) },
+          DIES, RUNS, RUNS, DIES, RUNS },
+        { "connect", SYS_connect, { STREAM, NOWHERE, sizeof(struct sockaddr_un) }, DIES, RUNS, RUNS, DIES, RUNS },
+        { "bind", SYS_bind, { STREAM, NOWHERE, sizeof(struct sockaddr_un) }, EVERYWHERE(DIES) },
+        { "listen", SYS_listen, { LISTENER, 1 }, EVERYWHERE(DIES) },
+        { "send to an address", SYS_sendto, { STREAM, WORD, 1, 0, NOWHERE, sizeof(struct sockaddr_un) },
+          EVERYWHERE(DIES) },
+        { "sendmsg", SYS_sendmsg, { STREAM, WORD }, EVERYWHERE(DIES) },
+        { "sendmmsg", SYS_sendmmsg, { STREAM, WORD, 0 }, EVERYWHERE(DIES) },
+        { "receive descriptors", SYS_recvmsg, { STREAM, WORD }, EVERYWHERE(DIES) },
+        { "io_uring, set up", SYS_io_uring_setup, { 1, WORD }, EVERYWHERE(DIES) },
+        { "io_uring, enter", SYS_io_uring_enter, { -1 }, EVERYWHERE(DIES) },
+        { "kernel aio", SYS_io_setup, { 1, WORD }, EVERYWHERE(DIES) },
         /* other programs and processes */
-        { "run a program", try_execve, EVERYWHERE(DIES) },
-        { "run a program by descriptor", try_execveat, EVERYWHERE(DIES) },
-        { "fork", try_fork, EVERYWHERE(DIES) },
-        { "clone3", try_clone3, EVERYWHERE(DIES) },
-        { "trace a process", try_ptrace, EVERYWHERE(DIES) },
-        { "write into a process", try_vm_write, EVERYWHERE(DIES) },
-        { "signal another process", try_kill, EVERYWHERE(DIES) },
-        { "watch another process", try_pidfd, EVERYWHERE(DIES) },
+        { "run a program", SYS_execve, { HOSTNAME }, EVERYWHERE(DIES) },
+        { "run a program by descriptor", SYS_execveat, { -1, HOSTNAME }, EVERYWHERE(DIES) },
+        { "fork", SYS_clone, { SIGCHLD }, EVERYWHERE(DIES) },
+        { "clone3", SYS_clone3, { 0, 0 }, EVERYWHERE(DIES) },
+        { "trace a process", SYS_ptrace, { 0 }, EVERYWHERE(DIES) },
+        { "read a process' memory", SYS_process_vm_readv, { SELF }, EVERYWHERE(DIES) },
+        { "write a process' memory", SYS_process_vm_writev, { SELF }, EVERYWHERE(DIES) },
+        { "signal another process", SYS_kill, { PARENT, 0 }, EVERYWHERE(DIES) },
+        { "watch another process", SYS_pidfd_open, { PARENT }, EVERYWHERE(DIES) },
+        { "take its descriptors", SYS_pidfd_getfd, { -1, 0 }, EVERYWHERE(DIES) },
         /* files */
-        { "open a file", try_open_read, EVERYWHERE(ENOENT) },
-        { "create a file", try_open_write, EVERYWHERE(ENOENT) },
-        { "look at a file", try_stat, EVERYWHERE(ENOENT) },
-        { "open by handle", try_open_handle, EVERYWHERE(DIES) },
-        { "openat2", try_openat2, EVERYWHERE(DIES) },
-        { "delete a file", try_unlink, EVERYWHERE(DIES) },
-        { "rename a file", try_rename, EVERYWHERE(DIES) },
-        { "make a directory", try_mkdir, EVERYWHERE(DIES) },
-        { "change a mode", try_chmod, EVERYWHERE(DIES) },
+        { "open a file", SYS_openat, { AT_FDCWD, HOSTNAME, O_RDONLY }, EVERYWHERE(ENOENT) },
+        { "create a file", SYS_openat, { AT_FDCWD, NOWHERE, O_WRONLY | O_CREAT, 0600 }, EVERYWHERE(ENOENT) },
+        { "look at a file", SYS_newfstatat, { AT_FDCWD, HOSTNAME, 0 }, EVERYWHERE(ENOENT) },
+        { "open, the old call", SYS_open, { HOSTNAME, O_RDONLY }, EVERYWHERE(DIES) },
+        { "open by handle", SYS_open_by_handle_at, { -1 }, EVERYWHERE(DIES) },
+        { "openat2", SYS_openat2, { AT_FDCWD, HOSTNAME }, EVERYWHERE(DIES) },
+        { "delete a file", SYS_unlinkat, { AT_FDCWD, NOWHERE }, EVERYWHERE(DIES) },
+        { "rename a file", SYS_renameat2, { AT_FDCWD, NOWHERE, AT_FDCWD, NOWHERE }, EVERYWHERE(DIES) },
+        { "make a directory", SYS_mkdirat, { AT_FDCWD, NOWHERE, 0700 }, EVERYWHERE(DIES) },
+        { "change a mode", SYS_fchmodat, { AT_FDCWD, NOWHERE, 0700 }, EVERYWHERE(DIES) },
         /* the kernel */
-        { "mount", try_mount, EVERYWHERE(DIES) },
-        { "unshare", try_unshare, EVERYWHERE(DIES) },
-        { "enter a namespace", try_setns, EVERYWHERE(DIES) },
-        { "become another user", try_setuid, EVERYWHERE(DIES) },
-        { "bpf", try_bpf, EVERYWHERE(DIES) },
-        { "keys", try_keyctl, EVERYWHERE(DIES) },
-        { "userfaultfd", try_userfaultfd, EVERYWHERE(DIES) },
-        { "anonymous file", try_memfd, EVERYWHERE(DIES) },
-        { "limits", try_prlimit, EVERYWHERE(DIES) },
-        { "core dumps on again", try_dumpable, EVERYWHERE(EPERM) },
-        { "type into a terminal", try_ioctl, EVERYWHERE(DIES) },
-        { "poll", try_poll, DIES, DIES, RUNS, DIES, DIES },
-        { "calls by i386 numbers", try_i386_exit, EVERYWHERE(DIES) },
+        { "mount", SYS_mount, { 0 }, EVERYWHERE(DIES) },
+        { "unshare", SYS_unshare, { 0 }, EVERYWHERE(DIES) },
+        { "enter a namespace", SYS_setns, { -1 }, EVERYWHERE(DIES) },
+        { "become another user", SYS_setuid, { 0 }, EVERYWHERE(DIES) },
+        { "bpf", SYS_bpf, { 0 }, EVERYWHERE(DIES) },
+        { "keys", SYS_keyctl, { 0 }, EVERYWHERE(DIES) },
+        { "userfaultfd", SYS_userfaultfd, { 0 }, EVERYWHERE(DIES) },
+        { "anonymous file", SYS_memfd_create, { WORD }, EVERYWHERE(DIES) },
+        { "limits", SYS_prlimit64, { 0, RLIMIT_CORE }, EVERYWHERE(DIES) },
+        { "core dumps on again", SYS_prctl, { PR_SET_DUMPABLE, 1 }, EVERYWHERE(EPERM) },
+        { "type into a terminal", SYS_ioctl, { STREAM, TIOCSTI, WORD }, EVERYWHERE(DIES) },
+        { "poll", SYS_poll, { 0, 0, 0 }, DIES, DIES, RUNS, DIES, DIES },
         /* code */
-        { "executable memory", try_exec_map, EVERYWHERE(DIES) },
-        { "make memory executable", try_exec_protect, EVERYWHERE(DIES) },
-        { "make memory executable by key", try_exec_protect_key, EVERYWHERE(DIES) },
+        { "executable memory", SYS_mmap, { 0, 4096, PROT_READ | PROT_EXEC, ANONYMOUS, -1 }, EVERYWHERE(DIES) },
+        { "make memory executable", SYS_mprotect, { 0, 0, PROT_READ | PROT_EXEC }, EVERYWHERE(DIES) },
+        { "make memory executable by key", SYS_pkey_mprotect, { 0, 0, PROT_EXEC, -1 }, EVERYWHERE(DIES) },
 };
+/* clang-format on */
+
+static int listener, stream[2];
 
 /* Fresh for every probe: some of them would spoil a shared listener, as a shared public one would be. */
 static void open_sockets(void) {
@@ -278,17 +111,49 @@ static void open_sockets(void) {
                 _exit(99);
 }
 
-/* What became of a process that enters the daemon's sandbox and tries. */
-static int outcome(enum daemon_id id, int (*try)(void)) {
+static long value(long arg) {
+        static const struct sockaddr unspec = { .sa_family = AF_UNSPEC };
+        static const struct sockaddr_un nowhere = { .sun_family = AF_UNIX, .sun_path = "/nowhere/at/all" };
+        static char word[512] = "probe";
+        switch (arg) {
+        case LISTENER:
+                return listener;
+        case STREAM:
+                return stream[0];
+        case OTHER_END:
+                return stream[1];
+        case WORD:
+                return (long)word;
+        case NOWHERE:
+                return (long)&nowhere;
+        case UNSPEC:
+                return (long)&unspec;
+        case HOSTNAME:
+                return (long)"/etc/hostname";
+        case SELF:
+                return getpid();
+        case PARENT:
+                return getppid();
+        default:
+                return arg;
+        }
+}
+
+/* What becomes of a process that enters the daemon's sandbox and makes the call; nothing of glibc's is in between. */
+static int outcome(enum daemon_id id, const struct probe *p) {
         int status;
         pid_t pid = fork();
         assert_true(pid >= 0);
         if (pid == 0) {
                 const struct rlimit no_core = { 0, 0 };
+                long a[6];
                 (void)setrlimit(RLIMIT_CORE, &no_core);
                 open_sockets();
+                for (size_t i = 0; i < 6; i++)
+                        a[i] = value(p->arg[i]);
                 sandbox_enter(id, false);
-                (void)syscall(SYS_exit_group, try() & 0xff);
+                long r = syscall(p->call, a[0], a[1], a[2], a[3], a[4], a[5]);
+                (void)syscall(SYS_exit_group, r < 0 ? errno : 0);
         }
         assert_int_equal(waitpid(pid, &status, 0), pid);
         if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
@@ -300,18 +165,13 @@ static int outcome(enum daemon_id id, int (*try)(void)) {
 static void walls_of(enum daemon_id id, size_t column) {
         unsigned wrong = 0;
         for (size_t i = 0; i < COUNT(probes); i++) {
-                const int want[] = { probes[i].frontend, probes[i].webhook, probes[i].writer, probes[i].issuer,
-                                     probes[i].ctl };
-                int got = outcome(id, probes[i].try);
-                if (got == want[column])
+                const struct probe *p = &probes[i];
+                const int wants[] = { p->frontend, p->webhook, p->writer, p->issuer, p->ctl };
+                int want = wants[column], got = outcome(id, p);
+                /* What may run may still fail for reasons of its own, but not because the policy says so. */
+                if (got == want || (want == RUNS && got != DIES && got != EPERM && got != ENOSYS))
                         continue;
-                print_error("%s: %s, wanted %s\n", probes[i].what,
-                            got == DIES   ? "died"
-                            : got == RUNS ? "ran"
-                                          : strerror(got),
-                            want[column] == DIES   ? "death"
-                            : want[column] == RUNS ? "it to run"
-                                                   : strerror(want[column]));
+                print_error("%s: result %d, wanted %d (-1: killed, else errno)\n", p->what, got, want);
                 wrong++;
         }
         assert_int_equal(wrong, 0);
@@ -332,6 +192,24 @@ TEST(the_issuer_reaches_nothing) {
 TEST(lifeosctl_reaches_unix_sockets_only) {
         walls_of(CTL, 4);
 }
+
+#ifdef __x86_64__
+/* The kernel has a second table of calls with other numbers; a filter that forgot it would be no wall. */
+TEST(calls_by_i386_numbers_die) {
+        int status;
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                long r = 20; /* there: getpid */
+                sandbox_enter(FRONTEND, false);
+                __asm__ volatile("int $0x80" : "+a"(r) : : "memory");
+                (void)syscall(SYS_exit_group, 0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status));
+        assert_true(WTERMSIG(status) == SIGSYS || WTERMSIG(status) == SIGSEGV); /* or this kernel has none */
+}
+#endif
 
 /* Without it, a set-user-id program would be a way around the filter. */
 TEST(the_sandbox_sets_no_new_privs) {
@@ -362,7 +240,7 @@ TEST(the_trap_names_the_call_and_exits) {
         if (pid == 0) {
                 (void)dup2(out[1], STDERR_FILENO);
                 sandbox_enter(FRONTEND, true);
-                (void)syscall(SYS_exit_group, try_connect());
+                (void)syscall(SYS_exit_group, syscall(SYS_connect, -1, NULL, 0));
         }
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_true(WIFEXITED(status));
@@ -383,6 +261,9 @@ int main(void) {
                 cmocka_unit_test(the_issuer_reaches_nothing),
                 cmocka_unit_test(lifeosctl_reaches_unix_sockets_only),
                 cmocka_unit_test(the_sandbox_sets_no_new_privs),
+#ifdef __x86_64__
+                cmocka_unit_test(calls_by_i386_numbers_die),
+#endif
 #ifndef NDEBUG
                 cmocka_unit_test(the_trap_names_the_call_and_exits),
 #endif
