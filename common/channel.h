@@ -66,13 +66,15 @@ void hub_free(struct hub *h);
 void hub_listen(struct hub *h, int fd);
 /* Keep a connection to (kind, instance) at this socket path; reconnects with backoff 10 ms .. 1 s, jittered. */
 struct channel *hub_dial(struct hub *h, enum daemon_id kind, uint8_t instance, const char *path);
-/* The channel of a kind (lowest connected instance first), NULL if that kind never connected or was dialled. */
+/* The channel of this instance; instance 0: of the kind, the lowest connected instance first. NULL if it never
+ * connected and was never dialled. */
 struct channel *hub_find(struct hub *h, enum daemon_id kind, uint8_t instance);
 /* Walk: *it starts NULL; NULL at the end. */
 struct channel *hub_next(struct hub *h, struct channel *it);
 /* Seals and writes what is queued; otherwise happens by itself before the loop sleeps. */
 void hub_flush(struct hub *h);
-/* Stop accepting new requests and connections; up to the caller to wait for hub_idle(). */
+/* Stop accepting connections and requests: what still arrives stays unanswered, so that the peers send it again to
+ * the process that takes our place. Casts and answers still arrive. Up to the caller to wait for hub_idle(). */
 void hub_drain(struct hub *h);
 bool hub_idle(const struct hub *h); /* nothing queued, nothing pending */
 
@@ -83,8 +85,8 @@ size_t channel_queued(const struct channel *c); /* outgoing bytes not yet writte
 void *channel_data(struct channel *c);          /* the daemon's own, NULL until set */
 void channel_set_data(struct channel *c, void *data);
 
-/* Ask. The answer arrives exactly once, on a later loop turn, at the latest after timeout_ms. STATUS_OK, or BUSY
- * (nothing was queued and fn will not be called). */
+/* Ask. The answer arrives exactly once, on a later loop turn, at the latest after timeout_ms (in steps of 50 ms).
+ * STATUS_OK; or BUSY over a bound, BODY_TOO_LARGE over OP_BYTES_MAX: nothing was queued, fn will not be called. */
 enum status channel_call(struct channel *c, enum op op, const void *msg, unsigned timeout_ms,
                          channel_answer_fn *fn, void *arg);
 /* Stop caring about an answer: fn for this arg will not be called any more. The request itself still runs. */

@@ -13,7 +13,7 @@ int pending_init(struct pendings *t, unsigned max) {
 }
 
 static int64_t tick_of(int64_t micros) {
-        return micros / (HUB_TICK_MS * 1000);
+        return micros / (HUB_TICK_MS * INT64_C(1000));
 }
 
 static void wheel_put(struct hub *h, struct pending *p) {
@@ -158,7 +158,7 @@ void pending_fail_all(struct pendings *t) {
 }
 
 void pending_free(struct pendings *t) {
-        while (t->first != NULL)
+        while (t->first != NULL) /* NOLINT(clang-analyzer-unix.Malloc): removing one moves `first` on */
                 pending_remove(t->first);
         free(t->hash);
         t->hash = NULL;

@@ -266,7 +266,7 @@ void conn_new(struct hub *h, int fd, struct channel *dialled) {
                 k->next->link = &k->next;
         h->conns = k;
         h->unproven += k->dialled ? 0 : 1;
-        if (k->dialled)
+        if (dialled != NULL)
                 dialled->trying = k;
         ev_io_start(h->loop, &k->readable);
         hub_tick_start(h);

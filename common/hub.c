@@ -304,7 +304,7 @@ struct hub *hub_new(struct ev_loop *loop, const struct cred_ring *ring, enum dae
         h->ev = ev;
         h->arg = arg;
         h->limits = limits;
-        h->ticks = text_mono_micros() / (HUB_TICK_MS * 1000);
+        h->ticks = text_mono_micros() / (HUB_TICK_MS * INT64_C(1000));
         buf_init(&h->scratch, OP_BYTES_MAX);
         ev_timer_init(&h->tick, on_tick, 0., HUB_TICK_MS / 1000.0);
         h->tick.data = h;

@@ -28,7 +28,7 @@ bool text_unhex(struct slice a, void *to, size_t n) {
                 if (unhex(a.p[i]) < 0)
                         return false;
         for (size_t i = 0; i < n; i++)
-                out[i] = (unsigned char)(unhex(a.p[2 * i]) << 4 | unhex(a.p[2 * i + 1]));
+                out[i] = (unsigned char)((unsigned)unhex(a.p[2 * i]) << 4 | (unsigned)unhex(a.p[2 * i + 1]));
         return true;
 }
 

@@ -162,7 +162,7 @@ void text_new_id(const char *prefix, char *to) {
         for (int i = 0; i < 6; i++)
                 id[i] = (unsigned char)(millis >> (40 - 8 * i));
         randombytes_buf(id + 6, sizeof id - 6);
-        memcpy(to, prefix, n);
+        memcpy(to, prefix, n); /* NOLINT(bugprone-not-null-terminated-result): it goes on */
         to[n] = '_';
         text_hex(id, sizeof id, to + n + 1);
 }

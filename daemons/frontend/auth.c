@@ -16,7 +16,7 @@ struct auth_state *auth_new(struct frontend *f) {
 
 void auth_answer(struct frontend *f, struct http_request *r, enum status s, const struct actor *from,
                  auth_done *done) {
-        struct actor a = { .service = from->service };
+        struct actor a = { .service = from->service, .until = from->until };
         if (s == STATUS_OK) {
                 a.account = (struct slice){ arena_copy(&r->arena, from->account), from->account.n };
                 a.id = (struct slice){ arena_copy(&r->arena, from->id), from->id.n };
@@ -28,7 +28,7 @@ void auth_answer(struct frontend *f, struct http_request *r, enum status s, cons
 }
 
 static void answer_entry(struct frontend *f, struct http_request *r, const struct auth_entry *e, auth_done *done) {
-        struct actor a = { slice_of(e->account), slice_of(e->id), slice_of(e->role), e->service };
+        struct actor a = { slice_of(e->account), slice_of(e->id), slice_of(e->role), e->service, e->ends };
         auth_answer(f, r, e->status, &a, done);
 }
 

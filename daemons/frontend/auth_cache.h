@@ -11,6 +11,7 @@ struct auth_entry {
         int64_t until;      /* monotonic microseconds; 0: empty */
         enum status status; /* OK, or a refusal worth remembering */
         bool service;
+        int64_t ends; /* real microseconds: the actor's `until` */
         char account[129], id[129], role[16];
 };
 

@@ -10,6 +10,7 @@
 #define SECRET       43u
 #define KEEP         INT64_C(10000000) /* microseconds a good key is believed */
 #define KEEP_REFUSED INT64_C(1000000)
+#define STREAM_MAX   INT64_C(3600000000) /* how long a live stream runs before the key has to be shown again */
 
 struct waiter {
         struct waiter *next;
@@ -64,6 +65,7 @@ enum status auth_key_answer(const struct answer *ans, struct auth_entry *ret, in
                     slice_copy(scope, ret->role, sizeof(ret->role)) && slice_copy(id, ret->id, sizeof(ret->id));
         arena_free(&a);
         *ret_keep = good ? KEEP : 0;
+        ret->ends = text_now_micros() + STREAM_MAX;
         return ret->status = good ? STATUS_OK : STATUS_INTERNAL;
 }
 
@@ -85,7 +87,7 @@ static void on_answer(void *arg, const struct answer *ans) {
         if (keep > 0)
                 auth_cache_put(frontend_auth(l->f)->keys, l->digest, &e, text_mono_micros() + keep);
         unlink_lookup(l); /* a waiter's handler may start the next one */
-        struct actor a = { slice_of(e.account), slice_of(e.id), slice_of(e.role), true };
+        struct actor a = { slice_of(e.account), slice_of(e.id), slice_of(e.role), true, e.ends };
         while (l->waiters) {
                 struct waiter *w = l->waiters;
                 struct http_request *r = w->r;

@@ -82,7 +82,9 @@ enum status auth_token(const struct auth_state *s, struct slice token, int64_t n
         }
         if (!json_int(json_get(claims, "exp"), &exp) || !identity(is, claims, ret))
                 return STATUS_AUTH_INVALID;
-        int64_t latest = now + REMEMBER;
+        int64_t leeway = setting_int(SETTING_jwt_leeway_seconds), latest = now + REMEMBER;
+        /* While verification would still let the token in, so that who comes back is not sent away again. */
+        ret->ends = exp < MICROS_MAX / 1000000 - leeway ? (exp + leeway) * 1000000 : MICROS_MAX;
         *ret_until = exp < latest / 1000000 ? exp * 1000000 : latest;
         return STATUS_OK;
 }

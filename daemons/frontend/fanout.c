@@ -122,7 +122,7 @@ struct listener *fanout_reserve(struct fanout *fo, const struct actor *a, struct
                         who_unref(fo, w);
                 return NULL;
         }
-        *l = (struct listener){ .fanout = fo, .who = w, .opening = opening_of(fo, session) };
+        *l = (struct listener){ .fanout = fo, .who = w, .until = a->until, .opening = opening_of(fo, session) };
         w->streams++;
         fo->opening[l->opening]++;
         return l;
@@ -328,10 +328,12 @@ void fanout_down(struct frontend *f, struct channel *c) {
 
 /* ---- once a second ---- */
 
-static void tend(struct listeners *list, int64_t now) {
+static void tend(struct listeners *list, int64_t now, int64_t real) {
         for (struct listener *l = TAILQ_FIRST(list), *next; l; l = next) {
                 next = TAILQ_NEXT(l, link);
-                if (listener_stalled(l, now)) {
+                if (listener_expired(l, real)) {
+                        listener_close(l, "expired");
+                } else if (listener_stalled(l, now)) {
                         stat_add(STAT_stream_stalled, 1);
                         listener_close(l, "slow");
                 } else {
@@ -354,9 +356,9 @@ static void leave(struct stream **at) {
         stream_free(at);
 }
 
-static void tend_stream(struct stream *s, int64_t now) {
-        tend(&s->live, now);
-        tend(&s->behind, now);
+static void tend_stream(struct stream *s, int64_t now, int64_t real) {
+        tend(&s->live, now, real);
+        tend(&s->behind, now, real);
         (void)spread(s); /* a head that was told without its event */
         if (s->charged && now - s->used > FRESH)
                 stream_forget(s);
@@ -364,13 +366,13 @@ static void tend_stream(struct stream *s, int64_t now) {
 
 static void tick(struct ev_loop *loop, ev_timer *w, int revents) {
         struct fanout *fo = w->data;
-        int64_t now = text_mono_micros();
+        int64_t now = text_mono_micros(), real = text_now_micros();
 
         (void)loop;
         (void)revents;
         for (unsigned i = 0; i < FANOUT_BUCKETS; i++) {
                 for (struct stream **at = &fo->table[i]; *at;) {
-                        tend_stream(*at, now);
+                        tend_stream(*at, now, real);
                         if (abandoned(*at, now))
                                 leave(at);
                         else

@@ -24,6 +24,7 @@ struct listener {
         struct http_stream *out;
         uint64_t cursor;      /* the last sequence sent */
         uint64_t epoch;       /* the writer's connection on which this actor was let in */
+        int64_t until;        /* real microseconds: the actor's; 0: never */
         int64_t wrote, since; /* monotonic microseconds: last write, last write into an empty queue */
         unsigned opening;     /* until attached: which fanout->opening counts it */
         bool live;            /* stands at the head: publications go straight to it */
@@ -80,6 +81,8 @@ void listener_reset(struct listener *l, const char *reason, uint64_t from, uint6
 void listener_heartbeat(struct listener *l, int64_t now);
 /* Reads nothing although there is something to read, for longer than it may. */
 bool listener_stalled(const struct listener *l, int64_t now);
+/* Its actor's token or key has to be shown again. */
+bool listener_expired(const struct listener *l, int64_t real);
 /* Says why, ends the response and frees the listener. */
 void listener_close(struct listener *l, const char *reason);
 

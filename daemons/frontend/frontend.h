@@ -13,6 +13,7 @@ struct actor {
         struct slice id;       /* user id, or key id */
         struct slice role;     /* owner, admin, member, viewer; ingest, operator */
         bool service;
+        int64_t until;         /* real microseconds: when a live stream of his has to end; 0: nothing says so */
 };
 
 struct frontend; /* main.c: server, hub, fan-out, caches; one per process */

@@ -98,6 +98,10 @@ bool listener_stalled(const struct listener *l, int64_t now) {
         return http_stream_queued(l->out) && now - last >= setting_int(SETTING_sse_stall_seconds) * 1000000;
 }
 
+bool listener_expired(const struct listener *l, int64_t real) {
+        return l->until && real >= l->until;
+}
+
 void listener_close(struct listener *l, const char *reason) {
         struct buf out, data;
         struct jsonw w;

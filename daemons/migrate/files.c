@@ -88,7 +88,7 @@ void files_read(struct files *f, const char *dir) {
         add_folder(f, dir, "tables");
         add(f, dir, "roles.sql");
         qsort(f->file, f->n, sizeof *f->file, by_name);
-        buf_init(&manifest, FILES_MAX * 256u);
+        buf_init(&manifest, FILES_MAX * (size_t)256);
         for (size_t i = 0; i < f->n; i++)
                 buf_fmt(&manifest, "%s  %s\n", f->file[i].sha256, f->file[i].name);
         if (manifest.over)
@@ -111,4 +111,6 @@ const struct file *files_find(const struct files *f, const char *name) {
         return NULL;
 }
 
-bool file_is_table(const struct file *f) { return strncmp(f->name, "tables/", 7) == 0; }
+bool file_is_table(const struct file *f) {
+        return strncmp(f->name, "tables/", 7) == 0;
+}

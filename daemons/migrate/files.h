@@ -4,16 +4,16 @@
 #include "buf.h"
 
 struct file {
-        char name[128];         /* tables/0001_spine.sql, api/event_append.sql, roles.sql */
+        char name[128]; /* tables/0001_spine.sql, api/event_append.sql, roles.sql */
         char sha256[65];
-        struct buf text;        /* ends with a NUL, which is not counted */
+        struct buf text; /* ends with a NUL, which is not counted */
 };
 
 /* Sorted by name, bytewise: api/ before roles.sql before tables/. */
 struct files {
         struct file *file;
         size_t n;
-        char sha256[65];        /* of all of them: what migrations/hash.sh computes */
+        char sha256[65]; /* of all of them: what migrations/hash.sh computes */
 };
 
 /* die() if the directory is not one of migrations. */

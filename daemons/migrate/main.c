@@ -28,12 +28,11 @@ struct arguments {
 };
 
 static void arguments(struct arguments *a, int argc, char **argv) {
-        static const struct option options[] = { { "conninfo", required_argument, NULL, 'c' },
-                                                 { "dir", required_argument, NULL, 'd' },
-                                                 { "check", no_argument, NULL, 'n' },
-                                                 { "version", no_argument, NULL, 'v' },
-                                                 { "help", no_argument, NULL, 'h' },
-                                                 { 0 } };
+        static const struct option options[] = {
+                { "conninfo", required_argument, NULL, 'c' }, { "dir", required_argument, NULL, 'd' },
+                { "check", no_argument, NULL, 'n' },          { "version", no_argument, NULL, 'v' },
+                { "help", no_argument, NULL, 'h' },           { 0 }
+        };
         int c;
 
         while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {

@@ -13,7 +13,9 @@ static void finish(PGconn *conn, PGresult *r, const char *what) {
         PQclear(r);
 }
 
-static void run(PGconn *conn, const char *what, const char *sql) { finish(conn, PQexec(conn, sql), what); }
+static void run(PGconn *conn, const char *what, const char *sql) {
+        finish(conn, PQexec(conn, sql), what);
+}
 
 static PGresult *ask(PGconn *conn, const char *sql, const char *a, const char *b) {
         const char *value[] = { a, b };
@@ -26,10 +28,16 @@ static PGresult *ask(PGconn *conn, const char *sql, const char *a, const char *b
 
 PGconn *schema_connect(const char *conninfo) {
         /* What the operator wrote may override what stands before it. */
-        static const char *const name[] = { "gssencmode", "sslmode", "fallback_application_name", "dbname",
-                                            "client_encoding", "options", NULL };
-        const char *const value[] = { "disable", "disable", "lifeos-migrate", conninfo, "UTF8",
-                                      "-c lock_timeout=60s -c client_min_messages=warning -c default_transaction_isolation=read\\ committed",
+        static const char *const name[] = { "gssencmode", "sslmode",         "fallback_application_name",
+                                            "dbname",     "client_encoding", "options",
+                                            NULL };
+        const char *const value[] = { "disable",
+                                      "disable",
+                                      "lifeos-migrate",
+                                      conninfo,
+                                      "UTF8",
+                                      "-c lock_timeout=60s -c client_min_messages=warning -c "
+                                      "default_transaction_isolation=read\\ committed",
                                       NULL };
         PGconn *conn = PQconnectdbParams(name, value, 1);
 
@@ -70,8 +78,9 @@ static bool applied(PGconn *conn, const char *name, char sha256[static 65]) {
 
 /* Forwards only, and history stays as it was written. */
 static void judge(PGconn *conn, const struct files *f) {
-        PGresult *r = ask(conn, "SELECT name, sha256 FROM lifeos.schema_migration WHERE name LIKE 'tables/%' ORDER BY name",
-                          NULL, NULL);
+        PGresult *r =
+                ask(conn, "SELECT name, sha256 FROM lifeos.schema_migration WHERE name LIKE 'tables/%' ORDER BY name",
+                    NULL, NULL);
         const char *last = "";
         char sha256[65];
 
@@ -80,15 +89,18 @@ static void judge(PGconn *conn, const struct files *f) {
 
                 if (!file)
                         die("the database is newer than this program: it has %s, which is not among the files; "
-                            "install the newer package", PQgetvalue(r, i, 0));
+                            "install the newer package",
+                            PQgetvalue(r, i, 0));
                 if (strcmp(file->sha256, PQgetvalue(r, i, 1)) != 0)
                         die("%s was changed after it was applied: restore it, and put the change into a new file",
                             file->name);
                 last = file->name;
         }
         for (size_t i = 0; i < f->n; i++)
-                if (file_is_table(&f->file[i]) && strcmp(f->file[i].name, last) < 0 && !applied(conn, f->file[i].name, sha256))
-                        die("%s comes before %s, which is applied already: give it a higher number", f->file[i].name, last);
+                if (file_is_table(&f->file[i]) && strcmp(f->file[i].name, last) < 0 &&
+                    !applied(conn, f->file[i].name, sha256))
+                        die("%s comes before %s, which is applied already: give it a higher number", f->file[i].name,
+                            last);
         PQclear(r);
 }
 

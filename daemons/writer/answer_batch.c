@@ -164,12 +164,13 @@ static uint32_t *bases(const struct deal *d) {
 
         uint32_t *slot = roomy(d->b->slot, &d->b->slot_cap, total, sizeof *slot);
 
+        if (slot)
+                d->b->slot = slot;
         if (!base || !slot) {
                 free(base);
                 return NULL;
         }
         memset(slot, 0, total * sizeof *slot);
-        d->b->slot = slot;
         return base;
 }
 

@@ -130,7 +130,7 @@ static struct sub **find_sub(struct stream *st, const struct channel *c) {
 
 static void remove_sub(struct subs *s, struct sub **at) {
         struct sub *sub = *at;
-        struct stream *st = sub->stream;
+        struct stream *st = sub->stream; /* NOLINT(clang-analyzer-core.NullDereference): callers found *at */
 
         *at = sub->of_stream;
         unlink_sub(sub);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sodium.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -15,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cred.h"
 #include "sandbox.h"
 
 enum { RUNS = 0, DIES = -1 }; /* or the errno it fails with */
@@ -193,6 +195,47 @@ TEST(lifeosctl_reaches_unix_sockets_only) {
         walls_of(CTL, 4);
 }
 
+static int by_value(const void *a, const void *b) {
+        const int *x = a, *y = b;
+        return (*x > *y) - (*x < *y);
+}
+
+/* What glibc and libsodium do behind ordinary calls: large blocks, a sort that asks for memory, locked pages. */
+static void live(void) {
+        const size_t n = 200000;
+        int *list = malloc(n * sizeof *list);
+        unsigned char *secret = sodium_malloc(64), public[32];
+        char line[64];
+        if (list == NULL || secret == NULL)
+                _exit(1);
+        for (size_t i = 0; i < n; i++)
+                list[i] = (int)randombytes_uniform(1000000);
+        qsort(list, n, sizeof *list, by_value);
+        list = realloc(list, 20 * n * sizeof *list);
+        free(list);
+        (void)crypto_sign_keypair(public, secret);
+        sodium_free(secret);
+        (void)snprintf(line, sizeof line, "%lld %.3f", (long long)text_now_micros(), 1.5);
+        (void)fprintf(stderr, "%s", "");
+        (void)syscall(SYS_exit_group, 0);
+}
+
+TEST(what_libraries_live_on_runs_everywhere) {
+        assert_true(sodium_init() >= 0);
+        for (unsigned id = 1; id < DAEMON_COUNT; id++) {
+                int status;
+                pid_t pid = fork();
+                assert_true(pid >= 0);
+                if (pid == 0) {
+                        sandbox_enter((enum daemon_id)id, false);
+                        live();
+                }
+                assert_int_equal(waitpid(pid, &status, 0), pid);
+                if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+                        fail_msg("%s ended with %#x", cred_kind_name((enum daemon_id)id), (unsigned)status);
+        }
+}
+
 #ifdef __x86_64__
 /* The kernel has a second table of calls with other numbers; a filter that forgot it would be no wall. */
 TEST(calls_by_i386_numbers_die) {
@@ -260,6 +303,7 @@ int main(void) {
                 cmocka_unit_test(the_writer_reaches_unix_sockets_only),
                 cmocka_unit_test(the_issuer_reaches_nothing),
                 cmocka_unit_test(lifeosctl_reaches_unix_sockets_only),
+                cmocka_unit_test(what_libraries_live_on_runs_everywhere),
                 cmocka_unit_test(the_sandbox_sets_no_new_privs),
 #ifdef __x86_64__
                 cmocka_unit_test(calls_by_i386_numbers_die),

@@ -34,6 +34,17 @@ def test_no_more_arguments(c):
         assert found == wanted, f"{type_name}: {found}"
 
 
+def test_event_json(c):
+    """C and SQL spell a stored event the same, byte for byte, at the edges of time and text"""
+    out = subprocess.run([str(BUILD / "tests/sql/eventjson")], capture_output=True, text=True, check=True).stdout
+    lines = out.splitlines()
+    assert len(lines) == 8, out
+    for line in lines:
+        arguments, wanted = line.split("\t")
+        got = c.psql(f"SELECT api.event_json({arguments})", user="lifeos-writer")
+        assert got == wanted, f"\nSQL: {got}\nC:   {wanted}"
+
+
 def test_statuses(c):
     """every status a function returns or raises is a row of status.def"""
     rows = re.findall(r'^STATUS\((\w+),\s*\d+,\s*"(\w*)"', (ROOT / "common/status.def").read_text(encoding="utf8"), re.M)

@@ -101,8 +101,10 @@ static void take(struct fake_client *http, struct slice bytes) {
         }
 }
 
+int64_t client_until;
+
 void client_join(struct listener_client *c, unsigned s, const char *actor, uint64_t after, const char *last_id) {
-        struct actor a = { slice_of("acme"), slice_of(actor), slice_of("member"), false };
+        struct actor a = { slice_of("acme"), slice_of(actor), slice_of("member"), false, client_until };
         static char query[64];
 
         *c = (struct listener_client){ .session = s, .pace = SIZE_MAX, .http = { .take = take, .data = c } };

@@ -50,6 +50,7 @@ int world_tear_down(void **state);
 
 /* One client asks for session `s` with afterSequence `after`; last_id may be NULL. */
 void client_join(struct listener_client *c, unsigned s, const char *actor, uint64_t after, const char *last_id);
+extern int64_t client_until; /* the `until` of actors who join from now on */
 void client_free(struct listener_client *c);
 /* It has every event up to n, and its stream goes on. */
 void assert_heard(const struct listener_client *c, uint64_t n);

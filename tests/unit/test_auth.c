@@ -127,6 +127,8 @@ TEST(an_expired_token_is_named_so_and_a_cached_one_does_not_outlive_it) {
         skew = INT64_C(3590) * 1000000;
         assert_int_equal(auth_token(front.auth, slice_of(token), later(), &a, &e, &until), STATUS_OK);
         assert_true(until <= later() + 11000000);
+        /* A live stream ends when the token would not be let in again. */
+        assert_true(e.ends > later() + 39000000 && e.ends <= later() + 41000000);
         arena_free(&a);
 }
 

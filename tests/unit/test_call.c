@@ -2,7 +2,7 @@
 #include "bind.h"
 #include "fake_front.h"
 
-static const struct actor ann = { { "acme", 4 }, { "ann", 3 }, { "member", 6 }, false };
+static const struct actor ann = { { "acme", 4 }, { "ann", 3 }, { "member", 6 }, false, 0 };
 static struct fake_client c;
 
 static int set_up(void **state) {

@@ -1,6 +1,8 @@
 /* test_channel - what is asked is answered once, in order, across lost connections and within bounds. */
 #include "peer_rig.h"
 
+#include <sys/wait.h>
+
 /* As in the real house: the frontend listens and asks, the writer dials and answers. */
 static struct side *frontend, *writer;
 
@@ -308,6 +310,22 @@ TEST(a_draining_daemon_leaves_requests_to_its_successor) {
         assert_int_equal(h.status, STATUS_OK);
 }
 
+/* Our own mistake ends us before it reaches the wire. */
+TEST(what_the_table_forbids_cannot_be_sent) {
+        int status;
+        pair_up();
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                struct op_token_issue m = { 0 }; /* CTL to ISSUER */
+                (void)channel_call(hub_find(frontend->hub, WRITER, 0), OP_token_issue, &m, 1000, hear, NULL);
+                _exit(99);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), EXIT_FAILURE);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -328,6 +346,7 @@ int main(void) {
                 T(messages_of_megabytes_cross_in_pieces),
                 T(an_answer_longer_than_a_message_becomes_an_error),
                 T(a_newer_connection_of_the_same_daemon_replaces_the_old),
+                T(what_the_table_forbids_cannot_be_sent),
                 T(a_draining_daemon_leaves_requests_to_its_successor),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

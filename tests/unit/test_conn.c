@@ -128,6 +128,16 @@ TEST(silent_strangers_do_not_keep_others_out) {
                 (void)close(s[i].fd);
 }
 
+TEST(a_stranger_who_says_nothing_is_shown_out) {
+        struct stranger s = { .ring = NULL };
+        int64_t began = text_mono_micros();
+        stranger_connect(&s, FRONTEND);
+        until(closed(&s));
+        assert_in_range((text_mono_micros() - began) / 1000, 4900, 9000);
+        (void)close(s.fd);
+        still_serves();
+}
+
 TEST(garbage_never_reaches_more_than_its_own_connection) {
         uint64_t luck = 88172645463325252;
         for (int round = 0; round < 300; round++) {
@@ -244,6 +254,7 @@ int main(void) {
                 T(another_daemon_at_the_dialled_socket_is_refused),
                 T(a_payload_before_the_proof_is_refused),
                 T(silent_strangers_do_not_keep_others_out),
+                T(a_stranger_who_says_nothing_is_shown_out),
                 T(garbage_never_reaches_more_than_its_own_connection),
                 T(a_replayed_frame_is_refused),
                 T(a_skipped_counter_is_refused),

@@ -2,8 +2,8 @@
 #include "events.h"
 #include "fake_front.h"
 
-static const struct actor ann = { { "acme", 4 }, { "ann", 3 }, { "member", 6 }, false };
-static const struct actor agent = { { "acme", 4 }, { "key1", 4 }, { "ingest", 6 }, true };
+static const struct actor ann = { { "acme", 4 }, { "ann", 3 }, { "member", 6 }, false, 0 };
+static const struct actor agent = { { "acme", 4 }, { "key1", 4 }, { "ingest", 6 }, true, 0 };
 static struct fake_client c;
 
 static int set_up(void **state) {

@@ -308,7 +308,7 @@ TEST(live_streams_take_no_query_but_their_cursor) {
                 "afterSequence=x", "afterSequence=-1", "limit=5", "access_token=t", "afterTs=2026-01-01T00:00:00Z",
                 "accountId=other"
         };
-        struct actor a = { SLICE("acme"), SLICE("ann"), SLICE("member"), false };
+        struct actor a = { SLICE("acme"), SLICE("ann"), SLICE("member"), false, 0 };
 
         for (size_t i = 0; i < COUNT(rows); i++) {
                 struct fake_client c = { 0 };

@@ -182,6 +182,46 @@ TEST(one_who_reads_nothing_harms_only_himself) {
                 client_free(&c[i]);
 }
 
+static int64_t fixed_time;
+
+static int64_t fixed_clock(void) {
+        return fixed_time;
+}
+
+TEST(a_stream_does_not_outlive_its_token) {
+        struct listener_client c[3];
+        int64_t (*clock)(void) = text_clock;
+
+        text_clock = fixed_clock;
+        fixed_time = 1000000;
+        client_until = 5000000;
+        client_join(&c[0], 1, "ann", 0, NULL);
+        client_until = 9000000; /* the same actor with a newer token */
+        client_join(&c[1], 1, "ann", 0, NULL);
+        client_until = 0;
+        client_join(&c[2], 1, "ann", 0, NULL);
+        settle(c, 3);
+        fixed_time = 4999999;
+        tick();
+        assert_non_null(c[0].http.out);
+        fixed_time = 5000000;
+        tick();
+        (void)fake_take(&c[0].http, SIZE_MAX);
+        assert_null(c[0].http.out);
+        assert_string_equal(c[0].closed, "expired");
+        commit(1, 2);
+        settle(&c[1], 2);
+        assert_heard(&c[1], 2);
+        fixed_time = 9000000;
+        tick();
+        assert_null(c[1].http.out);
+        assert_non_null(c[2].http.out);
+        assert_int_equal(fanout_listeners(fake_fanout), 1);
+        text_clock = clock;
+        for (unsigned i = 0; i < COUNT(c); i++)
+                client_free(&c[i]);
+}
+
 TEST(a_slow_reader_gets_all_of_it_in_the_end) {
         struct listener_client c;
 
@@ -245,6 +285,7 @@ int main(void) {
                 T(who_lost_the_right_is_not_let_in_again),
                 T(a_database_that_went_back_is_told_as_a_reset),
                 T(one_who_reads_nothing_harms_only_himself),
+                T(a_stream_does_not_outlive_its_token),
                 T(a_slow_reader_gets_all_of_it_in_the_end),
                 T(a_busy_writer_is_asked_again_after_a_pause),
                 T(a_stream_that_fails_does_not_make_the_others_wait),

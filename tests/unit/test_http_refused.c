@@ -107,6 +107,8 @@ static const struct vector malformed[] = {
         RAW(" GET / HTTP/1.1\r\n" H "\r\n"),
         RAW("GET / HTTP/1.2\r\n" H "\r\n"),
         RAW("GET / HTTP/2.0\r\n" H "\r\n"),
+        RAW("GET / RTSP/1.0\r\n" H "\r\n"),
+        RAW("DESCRIBE / RTSP/1.0\r\n" H "\r\n"),
         RAW("GET / HTTP/0.9\r\n" H "\r\n"),
         RAW("GET / HTTP/1.10\r\n" H "\r\n"),
         RAW("GET / http/1.1\r\n" H "\r\n"),

@@ -211,7 +211,8 @@ int main(int argc, char **argv) {
         }
         qsort(took, (size_t)calls, sizeof *took, cmp);
         cpu = (backend_cpu(PQbackendPID(conn)) - cpu) / ((double)calls * ops * events);
-        printf("%d x %d events a call: %.0f events/s with commits, %.1f us of the backend's CPU an event; a call takes "
+        printf("%d x %d events a call: %.0f events/s with commits, %.1f us of the backend's CPU an event; a call "
+               "takes "
                "%.3f ms (5 %%), %.3f ms (median), %.3f ms (99 %%)\n",
                ops, events, (double)calls * ops * events * 1e6 / (double)(end - start), cpu,
                (double)took[calls / 20] / 1e3, (double)took[calls / 2] / 1e3, (double)took[calls * 99 / 100] / 1e3);
