@@ -320,15 +320,11 @@ BEGIN
                commitment[i], e_hash[i], salt[i], events_payload[i]::json
         FROM generate_series(1, n) i WHERE plain OR e_new[i];
         IF transcripts > 0 THEN
-                INSERT INTO lifeos.transcript_segment (sequence, ts, recorded_at, start_ms, end_ms, final, account_id,
-                                                       session_id, utterance_id, event_id, speaker, content)
-                SELECT e_seq[i], events_ts[i], recorded, lib.uint(u."startMs"), lib.uint(u."endMs"),
-                       events_type[i] = 'transcript.final', r_account[e_run[i]], events_session_id[i],
-                               u."utteranceId", events_event_id[i], u.speaker, u.text
-                FROM generate_series(1, n) i
-                CROSS JOIN json_to_record(events_payload[i]::json)
-                           AS u("utteranceId" text, speaker text, text text, "startMs" text, "endMs" text)
-                WHERE (plain OR e_new[i]) AND starts_with(events_type[i], 'transcript.') AND u."utteranceId" ~ '\S';
+                INSERT INTO lifeos.transcript_segment (sequence, final, account_id, session_id, utterance_id)
+                SELECT e_seq[u.i], events_type[u.i] = 'transcript.final', r_account[e_run[u.i]], events_session_id[u.i], u.id
+                FROM (SELECT i, events_payload[i]::json ->> 'utteranceId' AS id FROM generate_series(1, n) i
+                      WHERE (plain OR e_new[i]) AND starts_with(events_type[i], 'transcript.') OFFSET 0) u
+                WHERE u.id ~ '\S';
         END IF;
         UPDATE lifeos.stream s SET head = s_head[k], head_hash = s_hash[k]
         FROM generate_series(1, cardinality(s_head)) k

@@ -60,16 +60,15 @@ BEGIN
         RETURN reply;
 END $$;
 
-CREATE FUNCTION lib.snapshot_json(t lifeos.transcript_segment, payload json) RETURNS text LANGUAGE sql STABLE AS $$
+-- A transcript event as the state of its utterance.
+CREATE FUNCTION lib.snapshot_json(e lifeos.event) RETURNS text LANGUAGE sql STABLE AS $$
         SELECT row_to_json(j)::text FROM (SELECT
-                'snap_' || left(encode(lib.hash(t.account_id, t.session_id, t.event_id, t.sequence::text), 'hex'), 24)
+                'snap_' || left(encode(lib.hash(e.account_id, e.session_id, e.event_id, e.sequence::text), 'hex'), 24)
                         AS "snapshotId",
-                t.session_id AS "sessionId", t.utterance_id AS "utteranceId", t.event_id AS "eventId",
-                        t.sequence AS "sequence", lib.time_text(t.ts) AS "timestamp", lib.time_text(t.ts) AS "ts",
-                CASE WHEN t.final THEN 'transcript.final' ELSE 'transcript.partial' END AS "type",
-                        t.speaker AS "speaker",
-                t.content AS "text", t.start_ms AS "startMs", t.end_ms AS "endMs", payload AS "payload",
-                lib.ms(t.recorded_at) AS "createdAtMs") j
+                e.session_id AS "sessionId", e.payload ->> 'utteranceId' AS "utteranceId", e.event_id AS "eventId",
+                e.sequence AS "sequence", lib.time_text(e.ts) AS "timestamp", lib.time_text(e.ts) AS "ts", e.type AS "type",
+                e.payload -> 'speaker' AS "speaker", e.payload -> 'text' AS "text", e.payload -> 'startMs' AS "startMs",
+                e.payload -> 'endMs' AS "endMs", e.payload AS "payload", lib.ms(e.recorded_at) AS "createdAtMs") j
 $$;
 
 -- The state of each utterance among the newest n segments, by first appearance: a final beats any partial, the later
@@ -78,7 +77,7 @@ CREATE FUNCTION lib.transcript_state(account_id text, session_id text, n bigint,
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 BEGIN
-        SELECT '[' || coalesce(string_agg(lib.snapshot_json(t, e.payload), ',' ORDER BY k.appeared), '') || ']',
+        SELECT '[' || coalesce(string_agg(lib.snapshot_json(e), ',' ORDER BY k.appeared), '') || ']',
                 max(k.n)
         INTO state, read
         FROM (SELECT DISTINCT ON (w.utterance_id) w.sequence, w.appeared, w.n
@@ -88,8 +87,6 @@ BEGIN
                           WHERE t.account_id = account_id AND t.session_id = session_id
                           ORDER BY t.sequence DESC LIMIT n) s) w
               ORDER BY w.utterance_id, w.final DESC, w.sequence DESC) k
-        JOIN lifeos.transcript_segment t ON t.account_id = account_id AND t.session_id = session_id
-                AND t.sequence = k.sequence
         JOIN lifeos.event e ON e.account_id = account_id AND e.session_id = session_id AND e.sequence = k.sequence;
         read := coalesce(read, 0);
 END $$;

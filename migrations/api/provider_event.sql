@@ -51,9 +51,12 @@ DECLARE
         reply api.reply;
 BEGIN
         reply.status := 'OK';
-        PERFORM 1 FROM lifeos.provider_receipt r WHERE r.provider_event_id = provider_event_id;
+        SELECT r.account_id, r.session_id INTO reply.account_id, reply.session_id
+        FROM lifeos.provider_receipt r WHERE r.provider_event_id = provider_event_id;
         IF FOUND THEN
                 reply.body := '{"ok":true,"result":"duplicate"}';
+                -- Whoever died before answering may have died before telling the listeners.
+                reply.head := lib.stream_head(reply.account_id, reply.session_id);
                 RETURN reply;
         END IF;
         PERFORM 1 FROM lifeos.provider_room r WHERE r.room_name = room_name AND r.account_id IS NOT NULL;

@@ -45,20 +45,14 @@ COMMENT ON COLUMN lifeos.call_session.room_sid_at IS 'when LiveKit first told of
 
 CREATE TABLE lifeos.transcript_segment (
         sequence        bigint NOT NULL,
-        ts              bigint NOT NULL,
-        recorded_at     bigint NOT NULL,
-        start_ms        bigint,
-        end_ms          bigint,
         final           boolean NOT NULL,
         account_id      text COLLATE "C" NOT NULL,
         session_id      text COLLATE "C" NOT NULL,
         utterance_id    text COLLATE "C" NOT NULL,
-        event_id        text COLLATE "C" NOT NULL,
-        speaker         text,
-        content         text,
         PRIMARY KEY (account_id, session_id, sequence)
 );
-COMMENT ON TABLE lifeos.transcript_segment IS 'One row per transcript event that names its utterance.';
+COMMENT ON TABLE lifeos.transcript_segment IS
+        'Which transcript event tells of which utterance. The words stay in the event: one copy to erase.';
 
 -- Which session a room belongs to: the row is the lock between a webhook and the session it is looking for. Rooms are
 -- LiveKit's names, one namespace for the whole appliance; no account leads this key.

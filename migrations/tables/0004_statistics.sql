@@ -4,6 +4,12 @@
 -- kept) may read a whole account to find one row. So each table is filled once, looked at, and emptied: twenty
 -- accounts, the same ids in all of them, several rows for each. Real statistics replace these by and by.
 
+DO $$ BEGIN
+        IF EXISTS (SELECT FROM lifeos.account) THEN
+                RAISE EXCEPTION 'this file is for empty tables only';
+        END IF;
+END $$;
+
 INSERT INTO lifeos.account (account_id, created_at, updated_at) SELECT 'a' || i, i, i FROM generate_series(1, 20) i;
 INSERT INTO lifeos.stream (account_id, stream_id, kind, user_id)
         SELECT 'a' || a, 's' || s, 'session', 'u' || s % 4 FROM generate_series(1, 20) a, generate_series(1, 20) s;
@@ -19,11 +25,8 @@ INSERT INTO lifeos.event (sequence, ts, received_at, recorded_at, account_id, se
         SELECT n, n, n, n, s.account_id, s.stream_id, 'evt_' || s.stream_id || '_' || n, 'transcript.partial',
                 'owner', s.user_id, sha256(''), sha256(''), sha256(''), sha256(''), '{}'
         FROM lifeos.stream s, generate_series(1, 10) n;
-INSERT INTO lifeos.transcript_segment (sequence, ts, recorded_at, final, account_id, session_id, utterance_id,
-                                       event_id)
-        SELECT e.sequence, e.ts, e.ts, e.sequence % 2 = 0, e.account_id, e.session_id, 'utt_' || e.sequence / 2,
-                e.event_id
-        FROM lifeos.event e;
+INSERT INTO lifeos.transcript_segment (sequence, final, account_id, session_id, utterance_id)
+        SELECT e.sequence, e.sequence % 2 = 0, e.account_id, e.session_id, 'utt_' || e.sequence / 2 FROM lifeos.event e;
 INSERT INTO lifeos.audit (sequence, recorded_at, account_id, stream_id, actor_id, actor_role, action, outcome, detail,
                           hash)
         SELECT e.sequence, row_number() OVER (), e.account_id, e.session_id, e.actor_id, 'owner', 'session_create',
