@@ -124,6 +124,11 @@ void channel_reply(const struct request *r, enum status s, struct slice detail, 
                 conn_fail(c->conn, "the peer does not read its answers");
 }
 
+void channel_restart(struct channel *c, const char *why) {
+        if (channel_up(c))
+                conn_fail(c->conn, why);
+}
+
 static uint16_t get_le16(const char *p) {
         return (uint16_t)((unsigned char)p[0] | (unsigned)(unsigned char)p[1] << 8);
 }

@@ -92,4 +92,6 @@ enum status channel_call(struct channel *c, enum op op, const void *msg, unsigne
 /* Stop caring about an answer: fn for this arg will not be called any more. The request itself still runs. */
 void channel_forget(struct channel *c, void *arg);
 bool channel_cast(struct channel *c, enum op op, const void *msg); /* false: down or over the bound */
+/* Gives its connection up, so that both sides begin anew: they ask again what is unanswered, and listen again. */
+void channel_restart(struct channel *c, const char *why);
 void channel_reply(const struct request *r, enum status s, struct slice detail, struct slice body);

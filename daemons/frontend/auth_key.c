@@ -10,7 +10,7 @@
 #define SECRET       43u
 #define KEEP         INT64_C(10000000) /* microseconds a good key is believed */
 #define KEEP_REFUSED INT64_C(1000000)
-#define STREAM_MAX   INT64_C(3600000000) /* how long a live stream runs before the key has to be shown again */
+#define STREAM_MAX   INT64_C(900000000) /* how long a live stream runs before the key has to be shown again */
 
 struct waiter {
         struct waiter *next;

@@ -26,20 +26,17 @@ void http_conn_timer(struct http_conn *c, double seconds) {
 }
 
 static void enter(struct http_conn *c, enum conn_state state, enum setting timer) {
-        if (c->state == CONN_IDLE)
-                http_server_idle_remove(c);
+        http_server_spare_remove(c);
         c->state = state;
         http_conn_timer(c, (double)setting_int(timer) + (state == CONN_BUSY ? GRACE_SECONDS : 0));
-        if (state == CONN_IDLE)
-                http_server_idle_add(c);
+        http_server_spare_add(c);
 }
 
 void http_conn_free(struct http_conn *c) {
         struct ev_loop *loop = c->server->loop;
         struct http_incoming *rq = c->rq;
         bool waiting = c->state == CONN_BUSY;
-        if (c->state == CONN_IDLE || c->state == CONN_LINGER)
-                http_server_idle_remove(c);
+        http_server_spare_remove(c);
         c->server->n_lingering -= c->state == CONN_LINGER;
         http_conn_timer(c, 0);
         ev_io_stop(loop, &c->rd);
@@ -61,9 +58,9 @@ static void linger(struct http_conn *c) {
                 http_conn_free(c);
                 return;
         }
-        if (c->state != CONN_IDLE)
-                http_server_idle_add(c);
+        http_server_spare_remove(c);
         c->state = CONN_LINGER;
+        http_server_spare_add(c);
         c->server->n_lingering++;
         c->moved = 0;
         buf_free(&c->in);
@@ -82,6 +79,10 @@ static void refuse(struct http_conn *c, enum status s) {
         c->last = true;
         enter(c, CONN_BUSY, SETTING_http_request_seconds);
         http_fail(&c->rq->r, s, (struct slice){ 0 }, &(struct http_extra){ .retry_after = s == STATUS_BUSY });
+}
+
+void http_conn_displace(struct http_conn *c) {
+        refuse(c, STATUS_BUSY);
 }
 
 static void dispatch(struct http_conn *c) {

@@ -14,10 +14,10 @@
 enum conn_state {
         CONN_PROXY,   /* the PROXY header is awaited: header timer, `in` */
         CONN_IDLE,    /* between requests: idle timer; may be closed when others need the room */
-        CONN_HEAD,    /* request line and headers arrive: header timer, `in` */
-        CONN_BODY,    /* the body arrives: body timer, `in`, `rq` */
+        CONN_HEAD,    /* request line and headers arrive: header timer, `in`; as idle */
+        CONN_BODY,    /* the body arrives: body timer, `in`, `rq`; closed for others' room when nobody is idle */
         CONN_BUSY,    /* somebody is to answer: request timer, `rq`; input waits in `in` or in the kernel */
-        CONN_WRITING, /* the answer leaves: body timer renewed by progress, `out` */
+        CONN_WRITING, /* the answer leaves: body timer renewed by progress, `out`; as BODY, after them */
         CONN_STREAM,  /* a response that goes on: no timer, `out` while the client is behind */
         CONN_LINGER   /* everything said, our side shut; input is thrown away until the client closes: 2 s; as idle */
 };
@@ -53,9 +53,9 @@ struct http_incoming {
 
 struct http_conn {
         struct http_server *server;
-        struct http_conn *prev, *next;           /* all */
-        struct http_conn *idle_prev, *idle_next; /* IDLE and LINGER, oldest first: the first to go */
-        struct http_conn *turn_next;             /* has something to do before the loop sleeps */
+        struct http_conn *prev, *next;             /* all */
+        struct http_conn *spare_prev, *spare_next; /* in the server's list for its state */
+        struct http_conn *turn_next;               /* has something to do before the loop sleeps */
         struct ev_io rd, wr;
         struct ev_timer timer;
         enum conn_state state;
@@ -80,6 +80,11 @@ struct http_stream {
         char request_id[40];
 };
 
+/* Connections somebody else may get the room of, the one that has been in its state longest first. */
+struct http_spare {
+        struct http_conn *first, *last;
+};
+
 struct http_listening {
         struct http_server *server;
         struct ev_io io;
@@ -96,17 +101,18 @@ struct http_server {
         bool draining, paused;
         struct ev_timer pause, turn_timer;
         struct ev_prepare turn;
-        struct http_conn *conns, *idle_first, *idle_last, *turn_first, *turn_last;
-        size_t bodies; /* bytes held by unfinished and unanswered bodies */
+        struct http_conn *conns, *turn_first, *turn_last;
+        struct http_spare idle, bodying, writing; /* IDLE, HEAD and LINGER; BODY; WRITING */
+        size_t bodies;                            /* bytes held by unfinished and unanswered bodies */
         struct cors cors;
         struct buf scratch; /* response heads and chunk frames are made here */
         char read[HTTP_READ];
 };
 
 /* http_server.c */
-void http_server_turn(struct http_conn *c); /* http_conn_turn(c) before the loop sleeps */
-void http_server_idle_add(struct http_conn *c);
-void http_server_idle_remove(struct http_conn *c);
+void http_server_turn(struct http_conn *c);      /* http_conn_turn(c) before the loop sleeps */
+void http_server_spare_add(struct http_conn *c); /* if its state is one that may be ended for others */
+void http_server_spare_remove(struct http_conn *c);
 void http_server_add(struct http_conn *c);
 void http_server_forget(struct http_conn *c); /* from every list; accepting goes on if it had stopped */
 
@@ -116,6 +122,8 @@ void http_conn_turn(struct http_conn *c);
 void http_conn_timer(struct http_conn *c, double seconds); /* 0 stops it */
 void http_conn_free(struct http_conn *c);                  /* closes; tells gone() or closed() */
 void http_conn_wrote(struct http_conn *c);                 /* the response has left */
+/* Answers BUSY and closes; in state BODY, not from inside c's own parser. */
+void http_conn_displace(struct http_conn *c);
 /* Writes or queues; false: the connection is of no more use and the caller frees it. */
 bool http_conn_send(struct http_conn *c, struct slice a, struct slice b);
 

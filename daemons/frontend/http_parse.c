@@ -57,12 +57,27 @@ static int on_headers(llhttp_t *p) {
         return 0;
 }
 
+/* Room for n more bytes of c's body, if need be that of the bodies that have been on their way longest: it is not for
+ * strangers who never finish theirs to fill it. */
+static bool bodies_room(struct http_conn *c, size_t n) {
+        struct http_server *s = c->server;
+        while (n > HTTP_BODIES_MAX - s->bodies) {
+                struct http_conn *oldest = s->bodying.first;
+                if (oldest == c)
+                        oldest = c->spare_next;
+                if (!oldest)
+                        return false;
+                http_conn_displace(oldest);
+        }
+        return true;
+}
+
 static int on_body(llhttp_t *p, const char *at, size_t n) {
         struct http_incoming *rq = incoming(p);
         struct http_server *s = rq->r.conn->server;
         if (n > HTTP_BODY_MAX - rq->body.n)
                 return stop(p, STATUS_BODY_TOO_LARGE);
-        if (n > HTTP_BODIES_MAX - s->bodies)
+        if (!bodies_room(rq->r.conn, n))
                 return stop(p, STATUS_BUSY);
         buf_add(&rq->body, at, n);
         if (rq->body.over)

@@ -99,7 +99,8 @@ static bool line_valid(const struct http_incoming *rq) {
         const char *line = rq->headers.p, *end = memchr(line, '\n', rq->headers.n);
         size_t version = sizeof(" HTTP/1.1\r") - 1;
         /* llhttp speaks RTSP too, which is spelt with as many letters. */
-        return end && (size_t)(end - line) > version && memcmp(end - version, " HTTP/1.", sizeof(" HTTP/1.") - 1) == 0 &&
+        return end && (size_t)(end - line) > version &&
+               memcmp(end - version, " HTTP/1.", sizeof(" HTTP/1.") - 1) == 0 &&
                rq->r.target.p == line + rq->r.method.n + 1 &&
                (size_t)(end - rq->r.target.p) == rq->r.target.n + version;
 }

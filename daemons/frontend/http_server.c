@@ -31,21 +31,36 @@ static void listeners_run(struct http_server *s, bool on) {
         }
 }
 
-void http_server_idle_add(struct http_conn *c) {
+/* A stranger who only begins requests, or does not take his answers, must not keep others out, so these are spare too:
+ * whoever means it needs a few round trips for a head; bodies in transit come after all that is idle, answers last. */
+static struct http_spare *spare_of(struct http_conn *c) {
+        if (c->state == CONN_IDLE || c->state == CONN_HEAD || c->state == CONN_LINGER)
+                return &c->server->idle;
+        if (c->state == CONN_WRITING)
+                return &c->server->writing;
+        return c->state == CONN_BODY ? &c->server->bodying : NULL;
+}
+
+void http_server_spare_add(struct http_conn *c) {
         struct http_server *s = c->server;
-        c->idle_next = NULL;
-        c->idle_prev = s->idle_last;
-        *(s->idle_last ? &s->idle_last->idle_next : &s->idle_first) = c;
-        s->idle_last = c;
+        struct http_spare *l = spare_of(c);
+        if (!l)
+                return;
+        c->spare_next = NULL;
+        c->spare_prev = l->last;
+        *(l->last ? &l->last->spare_next : &l->first) = c;
+        l->last = c;
         if (s->paused && !s->draining && !ev_is_active(&s->pause))
                 listeners_run(s, true); /* there is somebody to make room now */
 }
 
-void http_server_idle_remove(struct http_conn *c) {
-        struct http_server *s = c->server;
-        *(c->idle_prev ? &c->idle_prev->idle_next : &s->idle_first) = c->idle_next;
-        *(c->idle_next ? &c->idle_next->idle_prev : &s->idle_last) = c->idle_prev;
-        c->idle_prev = c->idle_next = NULL;
+void http_server_spare_remove(struct http_conn *c) {
+        struct http_spare *l = spare_of(c);
+        if (!l)
+                return;
+        *(c->spare_prev ? &c->spare_prev->spare_next : &l->first) = c->spare_next;
+        *(c->spare_next ? &c->spare_next->spare_prev : &l->last) = c->spare_prev;
+        c->spare_prev = c->spare_next = NULL;
 }
 
 void http_server_turn(struct http_conn *c) {
@@ -138,9 +153,11 @@ static void address_text(const struct sockaddr_storage *a, char to[static 46]) {
         }
 }
 
-/* Full of connections that cannot be sent away. */
-static bool full(const struct http_server *s) {
-        return s->n_conns >= s->max_conns && (!s->idle_first || s->idle_first->on_turn);
+/* Who goes when somebody comes; NULL: nobody can be sent away. */
+static struct http_conn *spare(const struct http_server *s) {
+        if (s->idle.first && !s->idle.first->on_turn)
+                return s->idle.first;
+        return s->bodying.first ? s->bodying.first : s->writing.first;
 }
 
 static bool accept_one(struct http_listening *l) {
@@ -148,7 +165,7 @@ static bool accept_one(struct http_listening *l) {
         struct sockaddr_storage peer = { 0 };
         socklen_t size = sizeof(peer);
         char address[46] = "";
-        if (full(s)) {
+        if (s->n_conns >= s->max_conns && !spare(s)) {
                 listeners_run(s, false);
                 return false;
         }
@@ -162,7 +179,7 @@ static bool accept_one(struct http_listening *l) {
                 return errno == EINTR || errno == ECONNABORTED;
         }
         if (s->n_conns >= s->max_conns)
-                http_conn_free(s->idle_first);
+                http_conn_free(spare(s));
         address_text(&peer, address);
         if (http_conn_new(s, fd, l->how, address))
                 return true;

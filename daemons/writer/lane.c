@@ -23,6 +23,7 @@ struct lane {
         unsigned tries;         /* of the batch as a whole */
         int64_t sent;
         bool chance;            /* what failed may succeed by waiting a little */
+        bool doubt;             /* an ask was given up that may be committed */
         ev_timer again;         /* active: the batch waits for its next try */
 };
 
@@ -166,6 +167,7 @@ static void on_lost(void *arg) {
         for (uint32_t i = 0; i < b->n; i++) { /* it may be what breaks the connection */
                 if (++b->asks[i]->tries < TRIES_MAX)
                         continue;
+                l->doubt = true;
                 ask_status(b->asks[i], STATUS_DATABASE_UNAVAILABLE);
                 done(l, i);
         }
@@ -187,6 +189,7 @@ static void expire(struct lane *l, int64_t now) {
         for (uint32_t i = 0; i < b->n; i++) {
                 if (now - b->asks[i]->at <= PATIENCE)
                         continue;
+                l->doubt = l->doubt || b->asks[i]->tries > 0;
                 ask_status(b->asks[i], STATUS_DATABASE_UNAVAILABLE);
                 done(l, i);
         }
@@ -271,6 +274,20 @@ const char *lanes_trouble(const struct lanes *all) {
                 if (!pg_ready(all->lane[i].pg))
                         return pg_trouble(all->lane[i].pg);
         return "";
+}
+
+bool lanes_doubt(struct lanes *all) {
+        bool doubt = false;
+
+        for (unsigned i = 0; i < all->n; i++) {
+                struct lane *l = &all->lane[i];
+
+                if (!l->doubt || !pg_ready(l->pg))
+                        continue;
+                l->doubt = false;
+                doubt = true;
+        }
+        return doubt;
 }
 
 bool lanes_idle(const struct lanes *all) {

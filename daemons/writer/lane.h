@@ -13,5 +13,8 @@ void lanes_forget(struct lanes *l, const struct channel *c);
 unsigned lanes_backlog(const struct lanes *l);
 bool lanes_ready(const struct lanes *l);
 const char *lanes_trouble(const struct lanes *l); /* of the first that is not ready */
+/* True once after asks were given up that may have been committed, unheard by us, when the database is back: those who
+ * listen must look themselves. */
+bool lanes_doubt(struct lanes *l);
 /* Nothing in flight, nothing waiting that could be served now. */
 bool lanes_idle(const struct lanes *l);

@@ -53,6 +53,15 @@ static void on_down(void *arg, struct channel *c) {
         subs_drop(w->subs, c);
 }
 
+/* What may be committed was told to nobody, and nobody may ever ask for it again: every frontend reads anew. */
+static void settle_doubt(struct writer *w) {
+        if (!lanes_doubt(w->lanes))
+                return;
+        for (struct channel *c = NULL; (c = hub_next(w->daemon->hub, c));)
+                if (channel_kind(c) == FRONTEND)
+                        channel_restart(c, "something may have been committed that its listeners were not told of");
+}
+
 /* Tells the service manager, in words, whenever it changes. */
 static void on_state(struct ev_loop *loop, ev_timer *t, int revents) {
         struct writer *w = t->data;
@@ -61,6 +70,7 @@ static void on_state(struct ev_loop *loop, ev_timer *t, int revents) {
         char text[sizeof w->said];
 
         (void)loop, (void)revents;
+        settle_doubt(w);
         snprintf(text, sizeof text, "%s%s", ready ? "committing" : "waiting for PostgreSQL: ", ready ? "" : trouble);
         if (strcmp(text, w->said) == 0)
                 return;

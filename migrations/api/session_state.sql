@@ -135,16 +135,18 @@ DECLARE
         s lifeos.call_session;
         wanted lifeos.call_session;
         see record;
-        reply api.reply := lib.receipt_find(account_id, actor_id, command_id, command_hash, 'session_state');
+        reply api.reply;
 BEGIN
-        IF reply.status IS NOT NULL THEN
-                RETURN reply;
-        END IF;
         see := lib.session_see(account_id, actor_id, actor_role, session_id, 'write');
         IF see.status <> 'OK' THEN
                 RETURN lib.refuse(see.status);
         END IF;
         PERFORM lib.stream_lock(account_id, session_id);
+        -- Not earlier: a writer that was killed may have done it while we waited.
+        reply := lib.receipt_find(account_id, actor_id, command_id, command_hash, 'session_state');
+        IF reply.status IS NOT NULL THEN
+                RETURN reply;
+        END IF;
         SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = account_id
                 AND c.session_id = session_id;
         wanted := lib.session_provider(s, provider, provider_room_id, provider_participant_id, provider_call_id);

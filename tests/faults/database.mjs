@@ -9,6 +9,14 @@ export function sql(text) {
   return out.split('\n').filter(Boolean).map((line) => line.split('\t'));
 }
 
+/** A transaction that did this and stays open until the function that is returned is called. */
+export function holding(text) {
+  const psql = spawn('psql', [process.env.LIFEOS_PG, '-Xq'], { stdio: ['pipe', 'ignore', 'inherit'] });
+  const closed = new Promise((done) => { psql.on('close', done); });
+  psql.stdin.write(`BEGIN; ${text};\n`);
+  return () => { psql.stdin.end(); return closed; };
+}
+
 const quote = (text) => `'${text.replaceAll("'", "''")}'`;
 const waiting = (app) => sql(`SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name = ${quote(app)}`);
 
@@ -20,8 +28,9 @@ function standby(name) {
 /**
  * Runs act() while every COMMIT waits for a standby that never comes, cuts the writer's connections that wait so, and
  * lets the others go: what act() asked for is committed, and the writer is never told. Returns what act() returns.
+ * away: until then no connection can be made anew.
  */
-export async function committedUnheard(act) {
+export async function committedUnheard(act, { away = false } = {}) {
   const commit = () => new Promise((done) => {
     spawn('psql', [process.env.LIFEOS_PG, '-Xqc', "SELECT pg_logical_emit_message(true, 'probe', '')"],
       { env: { ...process.env, PGAPPNAME: 'probe' }, stdio: 'ignore' }).on('close', done);
@@ -32,11 +41,13 @@ export async function committedUnheard(act) {
     await until('COMMIT to wait', () => (probe ??= commit().then(() => { probe = undefined; }), waiting('probe').length));
     const answer = act();
     await until('the writer\'s COMMIT', () => waiting('lifeos-writer').length);
+    if (away) sql('SET synchronous_commit = local; ALTER ROLE "lifeos-writer" NOLOGIN');
     sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name = 'lifeos-writer'");
     standby();
     return await answer;
   } finally {
     standby();
+    if (away) sql('ALTER ROLE "lifeos-writer" LOGIN');
     await probe;
   }
 }

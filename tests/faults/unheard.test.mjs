@@ -64,3 +64,16 @@ test('a create, committed as the database connection broke, makes one session, a
   assert.deepEqual((await create()).json, first.json);
   assert.equal(Number(sql(`SELECT count(*) FROM lifeos.call_session WHERE user_id = '${s.user}'`)[0][0]), 2);
 });
+
+test('what was committed as the database went away for longer than the writer waits is still heard by listeners', async () => {
+  const s = await newSession();
+  const listener = new Listener(s.token, s.id);
+  await listener.ready();
+  await listener.reached(1);
+  const r = await committedUnheard(() => append(partial(s.id, 1)), { away: true });
+  assert.deepEqual([r.status, r.json.retryable], [503, true], r.text);
+  await listener.reached(2); // its emitter never comes back
+  listener.close();
+  assert.deepEqual(listener.sequences, [1, 2]);
+  assert.deepEqual(verified(s.id), [2, null]);
+});

@@ -39,7 +39,7 @@ meson_tests() {
 # node_tests FILES...: node's own runner, one file at a time so that they do not share load, counted.
 node_tests() {
   local out rc=0
-  out=$(node --test --test-concurrency=1 --test-reporter=spec "$@" 2>&1) || rc=$?
+  out=$(node --test --test-concurrency=1 --test-timeout=180000 --test-reporter=spec "$@" 2>&1) || rc=$?
   echo "$out"
   local -r sign='^(# |ℹ )'
   report "$(sed -nE "s/${sign}pass //p" <<<"$out")" \

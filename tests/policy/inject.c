@@ -27,27 +27,38 @@ struct attack {
         unsigned long args[6];
         const char *memory; /* 16 bytes put on the process' stack */
         const char *what;
+        int deny; /* the errno of its DENY row, if the policy has one */
 };
 
 /* sockaddr_in of 127.0.0.1:9 and of family AF_UNSPEC; a unix path; all little-endian. */
-#define IN4 "\2\0\0\11\177\0\0\1\0\0\0\0\0\0\0"
+#define IN4    "\2\0\0\11\177\0\0\1\0\0\0\0\0\0\0"
 #define UNSPEC "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-#define SHELL "/bin/sh\0\0\0\0\0\0\0\0"
+#define SHELL  "/bin/sh\0\0\0\0\0\0\0\0"
 
 static const struct attack attacks[] = {
-        { "socket-inet", SYS_socket, { AF_INET, SOCK_STREAM, 0 }, UNSPEC, "open an internet socket" },
-        { "socket-unix", SYS_socket, { AF_UNIX, SOCK_STREAM, 0 }, UNSPEC, "open a unix socket" },
-        { "listener-reset", SYS_connect, { 3, STACK, 16 }, UNSPEC, "reset a passed listener with connect(AF_UNSPEC)" },
-        { "listener-dial", SYS_connect, { 3, STACK, 16 }, IN4, "dial out on a passed listener" },
-        { "sendto-address", SYS_sendto, { 3, STACK, 1, 0, STACK, 16 }, IN4, "send to an address" },
-        { "sendmsg", SYS_sendmsg, { 3, STACK, 0 }, UNSPEC, "send a message with an address or descriptors" },
-        { "bind", SYS_bind, { 3, STACK, 16 }, IN4, "bind another address" },
-        { "listen", SYS_listen, { 3, 1 }, UNSPEC, "listen" },
-        { "io_uring", SYS_io_uring_setup, { 1, STACK }, UNSPEC, "have the kernel dial through io_uring" },
-        { "execve", SYS_execve, { STACK, 0, 0 }, SHELL, "run a program" },
-        { "ptrace", SYS_ptrace, { 0, 0, 0, 0 }, UNSPEC, "trace another process" },
-        { "open-write", SYS_openat, { (unsigned long)-100, STACK, 0x41, 0600 }, "/run/x\0\0\0\0\0\0\0\0\0", "create a file" },
-        { "mprotect-exec", SYS_mprotect, { STACK, 4096, 7 }, UNSPEC, "make memory executable" },
+        { "socket-inet", SYS_socket, { AF_INET, SOCK_STREAM, 0 }, UNSPEC, "open an internet socket", 0 },
+        { "socket-unix", SYS_socket, { AF_UNIX, SOCK_STREAM, 0 }, UNSPEC, "open a unix socket", 0 },
+        { "listener-reset",
+          SYS_connect,
+          { 3, STACK, 16 },
+          UNSPEC,
+          "reset a passed listener with connect(AF_UNSPEC)",
+          0 },
+        { "listener-dial", SYS_connect, { 3, STACK, 16 }, IN4, "dial out on a passed listener", 0 },
+        { "sendto-address", SYS_sendto, { 3, STACK, 1, 0, STACK, 16 }, IN4, "send to an address", 0 },
+        { "sendmsg", SYS_sendmsg, { 3, STACK, 0 }, UNSPEC, "send a message with an address or descriptors", 0 },
+        { "bind", SYS_bind, { 3, STACK, 16 }, IN4, "bind another address", 0 },
+        { "listen", SYS_listen, { 3, 1 }, UNSPEC, "listen", 0 },
+        { "io_uring", SYS_io_uring_setup, { 1, STACK }, UNSPEC, "have the kernel dial through io_uring", 0 },
+        { "execve", SYS_execve, { STACK, 0, 0 }, SHELL, "run a program", 0 },
+        { "ptrace", SYS_ptrace, { 0, 0, 0, 0 }, UNSPEC, "trace another process", 0 },
+        { "open-write",
+          SYS_openat,
+          { (unsigned long)-100, STACK, 0x41, 0600 },
+          "/run/x\0\0\0\0\0\0\0\0\0",
+          "create a file",
+          ENOENT },
+        { "mprotect-exec", SYS_mprotect, { STACK, 4096, 7 }, UNSPEC, "make memory executable", 0 },
 };
 #define N (sizeof attacks / sizeof attacks[0])
 
@@ -60,7 +71,7 @@ static int unable(const char *what) {
 static int arm(pid_t pid, const struct attack *a, struct user_regs_struct *r) {
         unsigned long at = (r->rsp - 4096) & ~0xfffUL, text;
         unsigned long *to[6] = { (unsigned long *)&r->rdi, (unsigned long *)&r->rsi, (unsigned long *)&r->rdx,
-                                 (unsigned long *)&r->r10, (unsigned long *)&r->r8, (unsigned long *)&r->r9 };
+                                 (unsigned long *)&r->r10, (unsigned long *)&r->r8,  (unsigned long *)&r->r9 };
 
         for (size_t i = 0; i < 16; i += 8) {
                 unsigned long word;
@@ -104,7 +115,7 @@ static int attack(pid_t pid, const struct attack *a) {
         printf("%s: answered %ld (%s)\n", a->name, result, result < 0 ? strerror((int)-result) : "success");
         kill(pid, SIGKILL);
         ptrace(PTRACE_DETACH, pid, NULL, NULL);
-        return result == -EPERM || result == -ENOSYS ? 0 : 1;
+        return result == -EPERM || result == -ENOSYS || (a->deny && result == -a->deny) ? 0 : 1;
 }
 
 int main(int argc, char **argv) {

@@ -72,12 +72,16 @@ static inline void writer_answers(unsigned i, enum status s, const char *body) {
 
 /* ---- the handlers: each answers with its route and who asks ---- */
 
+static int64_t front_until; /* of the actor who asked last */
+
 static void answer_name(struct frontend *f, struct http_request *r, const struct route *route,
                         const struct actor *a) {
         char text[512];
         int n = snprintf(text, sizeof text, "<%s %.*s>", route->name, SLICE_FMT(route_param(route, r, "sessionId")));
         assert_ptr_equal(f, &front);
         assert_ptr_equal(r->route, route);
+        if (a)
+                front_until = a->until;
         if (a)
                 n += snprintf(text + n, sizeof text - (size_t)n, "<%.*s|%.*s|%.*s|%s>", SLICE_FMT(a->account),
                               SLICE_FMT(a->id), SLICE_FMT(a->role), a->service ? "service" : "person");

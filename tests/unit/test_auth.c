@@ -132,6 +132,34 @@ TEST(an_expired_token_is_named_so_and_a_cached_one_does_not_outlive_it) {
         arena_free(&a);
 }
 
+static struct client *ask_with_key(const char *key) {
+        char text[256];
+        struct client *c = client_new(front.rig);
+        int n = snprintf(text, sizeof text,
+                         "POST /v1/realtime/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", key);
+        client_send(front.rig, c, text, (size_t)n);
+        return c;
+}
+
+TEST(a_live_stream_ends_when_its_token_does_and_with_a_key_in_time_too) {
+        char token[4096];
+        snprintf(token, sizeof token, "%s", front_token(issuer_sk, "k1", OURS "\"sub\":\"u\"")); /* an hour */
+        for (unsigned i = 0; i < 2; i++) { /* verified; remembered */
+                front_until = 0;
+                assert_int_equal(front_status(list(token)), 200);
+                assert_in_range(front_until - later(), INT64_C(3600000000), INT64_C(3631000000));
+        }
+        struct client *c = ask_with_key(KEY);
+        rig_until(front.rig, c, writer.asked == 1);
+        writer_answers(0, STATUS_OK, GOOD);
+        rig_until(front.rig, c, strstr(c->text, "|service>"));
+        client_free(c);
+        assert_in_range(front_until - later(), INT64_C(800000000), INT64_C(900000000));
+        front_until = 0;
+        assert_answer(front_ask("POST /v1/realtime/events", "", KEY, ""), "|service>"); /* remembered */
+        assert_in_range(front_until - later(), INT64_C(800000000), INT64_C(900000000));
+}
+
 TEST(a_verified_token_is_not_verified_again) {
         char token[4096];
         snprintf(token, sizeof token, "%s", front_token(issuer_sk, "k1", OURS "\"sub\":\"u\""));
@@ -142,15 +170,6 @@ TEST(a_verified_token_is_not_verified_again) {
         token[strlen(token) - 10] ^= 1;
         assert_int_equal(front_status(list(token)), 401);
         front.auth->ours.n_keys = n;
-}
-
-static struct client *ask_with_key(const char *key) {
-        char text[256];
-        struct client *c = client_new(front.rig);
-        int n = snprintf(text, sizeof text,
-                         "POST /v1/realtime/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", key);
-        client_send(front.rig, c, text, (size_t)n);
-        return c;
 }
 
 TEST(the_writer_is_asked_once_for_all_who_wait_for_the_same_key) {
@@ -320,6 +339,7 @@ int main(void) {
                 cmocka_unit_test_setup(everything_else_about_a_token_is_refused, forget),
                 cmocka_unit_test_setup(schemes_other_than_bearer_are_refused, forget),
                 cmocka_unit_test_setup(an_expired_token_is_named_so_and_a_cached_one_does_not_outlive_it, forget),
+                cmocka_unit_test_setup(a_live_stream_ends_when_its_token_does_and_with_a_key_in_time_too, forget),
                 cmocka_unit_test_setup(a_verified_token_is_not_verified_again, forget),
                 cmocka_unit_test_setup(the_writer_is_asked_once_for_all_who_wait_for_the_same_key, forget),
                 cmocka_unit_test_setup(a_client_that_leaves_before_the_answer_is_forgotten, forget),

@@ -302,34 +302,6 @@ TEST(slow_clients_run_out_of_time) {
         assert_int_equal(handled, 1);
 }
 
-TEST(when_full_the_longest_idle_connection_makes_room) {
-        struct client *c[17];
-        for (size_t i = 0; i < 17; i++) {
-                c[i] = client_new(rig);
-                client_say(rig, c[i], "GET /n HTTP/1.1\r\n" HOST "\r\n");
-                rig_until(rig, c[i], strstr(c[i]->text, "[GET /n  0]"));
-        }
-        assert_int_equal(http_server_connections(rig->server), 16);
-        rig_until(rig, c[0], c[0]->eof);
-        for (size_t i = 0; i < 17; i++)
-                client_free(c[i]);
-}
-
-TEST(when_full_of_busy_connections_newcomers_wait_their_turn) {
-        struct client *c[17];
-        for (size_t i = 0; i < 16; i++) {
-                c[i] = client_new(rig);
-                client_say(rig, c[i], "GET /n HTT"); /* in the middle of a head: cannot be sent away */
-        }
-        rig_until(rig, c[0], http_server_connections(rig->server) == 16);
-        c[16] = client_new(rig);
-        client_say(rig, c[16], "GET /last HTTP/1.1\r\n" HOST "\r\n");
-        assert_int_equal(http_server_connections(rig->server), 16);
-        rig_until(rig, c[16], strstr(c[16]->text, "[GET /last  0]"));
-        for (size_t i = 0; i < 17; i++)
-                client_free(c[i]);
-}
-
 TEST(without_descriptors_accepting_pauses_and_then_goes_on) {
         struct client *c = client_new(rig);
         struct rlimit was, now;
@@ -385,8 +357,6 @@ int main(void) {
                 cmocka_unit_test_setup(a_client_that_resets_is_gone_and_said_so_once, quiet),
                 cmocka_unit_test_setup(a_large_answer_arrives_whole_at_a_slow_reader, quiet),
                 cmocka_unit_test_setup(slow_clients_run_out_of_time, quiet),
-                cmocka_unit_test_setup(when_full_the_longest_idle_connection_makes_room, quiet),
-                cmocka_unit_test_setup(when_full_of_busy_connections_newcomers_wait_their_turn, quiet),
                 cmocka_unit_test_setup(without_descriptors_accepting_pauses_and_then_goes_on, quiet),
                 cmocka_unit_test_setup(draining_finishes_what_was_asked_and_takes_nothing_new, quiet),
         };
