@@ -11,16 +11,16 @@
  * query integers and booleans (true|false|1|0). */
 struct bind {
         enum op op;
-        void *msg;              /* zeroed struct op_<name>; slices will point into request or arena */
+        void *msg; /* zeroed struct op_<name>; slices will point into request or arena */
         struct arena *arena;
         bool snake;
-        struct slice self;      /* the caller's user id: a body key userId must equal it, and is dropped */
-        char why[160];          /* on failure: names the field and what it takes; never echoes a value */
+        struct slice self; /* the caller's user id: a body key userId must equal it, and is dropped */
+        char why[160];     /* on failure: names the field and what it takes; never echoes a value */
 };
 
 enum status bind_path(struct bind *b, const char *name, struct slice value); /* percent-decodes */
 enum status bind_query(struct bind *b, struct slice query); /* a=1&b=2, percent-encoded; duplicates refused */
-enum status bind_body(struct bind *b, struct slice body); /* empty body reads as {} */
+enum status bind_body(struct bind *b, struct slice body);   /* empty body reads as {} */
 /* Everything REQ is there and in bounds; call last. */
 enum status bind_finish(struct bind *b);
 

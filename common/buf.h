@@ -12,7 +12,7 @@ struct buf {
 };
 
 void buf_init(struct buf *b, size_t max);
-void buf_free(struct buf *b); /* NULL-safe; leaves it empty with the same maximum */
+void buf_free(struct buf *b);  /* NULL-safe; leaves it empty with the same maximum */
 void buf_clear(struct buf *b); /* keeps the memory */
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_slice(struct buf *b, struct slice s);

@@ -29,10 +29,10 @@ struct request {
         struct channel *from;
         enum op op;
         uint64_t id;
-        uint64_t epoch;       /* of the connection it came on; a reply after that connection died goes nowhere */
-        const void *msg;      /* struct op_<name>; borrowed from the frame: valid until the handler returns */
-        struct slice bytes;   /* its encoding; same life */
-        int64_t at;           /* monotonic microseconds when it arrived */
+        uint64_t epoch;     /* of the connection it came on; a reply after that connection died goes nowhere */
+        const void *msg;    /* struct op_<name>; borrowed from the frame: valid until the handler returns */
+        struct slice bytes; /* its encoding; same life */
+        int64_t at;         /* monotonic microseconds when it arrived */
 };
 
 /* One op's answer. detail: a short message for the client's error body, may be empty. body: JSON, or ROWS. Slices are
@@ -54,11 +54,11 @@ struct channel_events {
 };
 
 struct channel_limits {
-        size_t queue_bytes;   /* outgoing, beyond it channel_call answers BUSY and casts are refused */
-        unsigned pending;     /* unanswered calls */
+        size_t queue_bytes; /* outgoing, beyond it channel_call answers BUSY and casts are refused */
+        unsigned pending;   /* unanswered calls */
 };
 
-struct hub;                   /* all channels of one process */
+struct hub; /* all channels of one process */
 struct hub *hub_new(struct ev_loop *loop, const struct cred_ring *ring, enum daemon_id us, uint8_t instance,
                     const struct channel_events *ev, void *arg, struct channel_limits limits);
 void hub_free(struct hub *h);
@@ -87,8 +87,8 @@ void channel_set_data(struct channel *c, void *data);
 
 /* Ask. The answer arrives exactly once, on a later loop turn, at the latest after timeout_ms (in steps of 50 ms).
  * STATUS_OK; or BUSY over a bound, BODY_TOO_LARGE over OP_BYTES_MAX: nothing was queued, fn will not be called. */
-enum status channel_call(struct channel *c, enum op op, const void *msg, unsigned timeout_ms,
-                         channel_answer_fn *fn, void *arg);
+enum status channel_call(struct channel *c, enum op op, const void *msg, unsigned timeout_ms, channel_answer_fn *fn,
+                         void *arg);
 /* Stop caring about an answer: fn for this arg will not be called any more. The request itself still runs. */
 void channel_forget(struct channel *c, void *arg);
 bool channel_cast(struct channel *c, enum op op, const void *msg); /* false: down or over the bound */

@@ -21,14 +21,14 @@ struct daemon {
         struct hub *hub;
         const char *runtime;
         uint8_t instance;
-        void *state;               /* the daemon's own */
+        void *state; /* the daemon's own */
 };
 
 struct daemon_def {
         enum daemon_id id;
         const struct channel_events *events; /* of its hub; arg is the struct daemon */
         struct channel_limits limits;
-        void (*open)(struct daemon *d);    /* before the sandbox: open what later cannot be opened; die() on failure */
+        void (*open)(struct daemon *d); /* before the sandbox: open what later cannot be opened; die() on failure */
         void (*connect)(struct daemon *d); /* inside the sandbox: dial peers, start timers */
         bool (*drain)(struct daemon *d);   /* called repeatedly after SIGTERM; true when done. May be NULL */
         unsigned idle_exit_seconds;        /* socket-activated helpers leave when nobody asks; 0: never */

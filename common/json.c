@@ -138,7 +138,7 @@ static bool unique_indexed(struct parse *p, uint32_t object, uint32_t *run, uint
 
         for (uint32_t key = object + 1; key < doc->node[object].next; key = doc->node[key + 1].next)
                 run[++n] = key; /* NOLINT(clang-analyzer-core.NullDereference): index_all() made room for all */
-        run[0] = n;     /* NOLINT(clang-analyzer-core.NullDereference) */
+        run[0] = n;             /* NOLINT(clang-analyzer-core.NullDereference) */
         sort(doc, run + 1, n, scratch);
         for (uint32_t i = 1; i < n; i++)
                 if (compare(doc, run[i], run[i + 1]) == 0)

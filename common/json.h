@@ -7,7 +7,7 @@
 /* jsmn tokenises; this module refuses what jsmn lets through: invalid UTF-8, raw control characters, bad escapes,
  * lone surrogates, U+0000, malformed numbers and words, trailing bytes, missing or extra separators, duplicate keys
  * (compared after unescaping), depth over JSON_DEPTH, more than JSON_TOKENS values. */
-#define JSON_DEPTH 32
+#define JSON_DEPTH  32
 #define JSON_TOKENS 65536
 
 enum json_type { JSON_NONE, JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_TRUE, JSON_FALSE, JSON_NULL };
@@ -24,7 +24,7 @@ struct json {
 int json_parse(struct slice text, struct arena *a, struct json *ret, const char **ret_why, size_t *ret_at);
 
 enum json_type json_type(struct json v);
-uint32_t json_count(struct json v); /* members of an object, elements of an array, else 0 */
+uint32_t json_count(struct json v);                     /* members of an object, elements of an array, else 0 */
 struct json json_get(struct json obj, const char *key); /* absent if there is none or obj is no object */
 /* Walks members or elements: *it starts at 0; false at the end. For arrays *ret_key is the empty slice. The key is
  * unescaped. */

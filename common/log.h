@@ -14,12 +14,13 @@ struct log_fields {
         const char *op, *status, *peer;
         struct slice actor, session, request_id, trace_id;
 };
-void log_line(enum log_level l, const struct log_fields *f, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void log_line(enum log_level l, const struct log_fields *f, const char *fmt, ...)
+        __attribute__((format(printf, 3, 4)));
 
 #define log_error(...) log_line(LOG_ERROR, NULL, __VA_ARGS__)
-#define log_warn(...) log_line(LOG_WARN, NULL, __VA_ARGS__)
-#define log_note(...) log_line(LOG_NOTE, NULL, __VA_ARGS__)
-#define log_info(...) log_line(LOG_INFO, NULL, __VA_ARGS__)
+#define log_warn(...)  log_line(LOG_WARN, NULL, __VA_ARGS__)
+#define log_note(...)  log_line(LOG_NOTE, NULL, __VA_ARGS__)
+#define log_info(...)  log_line(LOG_INFO, NULL, __VA_ARGS__)
 
 /* Our own broken invariant or environment, never a peer's doing: says so and exits 1; systemd restarts us. */
 _Noreturn void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));

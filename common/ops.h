@@ -26,8 +26,11 @@ enum kind { K_ACTOR, K_COMMAND, K_ID, K_STR, K_ENUM, K_JSON, K_BLOB, K_INT, K_CL
 #define CLAMP(need, f, a, b)  int64_t f;
 #define BOOL(need, f)         bool f;
 #define ROWS(need, f, rec, b) struct slice f;
-#define OP(name, from, to, mode, reply, fields) \
-        struct op_##name { uint64_t present; fields };
+#define OP(name, from, to, mode, reply, fields)                                                                      \
+        struct op_##name {                                                                                           \
+                uint64_t present;                                                                                    \
+                fields                                                                                               \
+        };
 #include "ops.def"
 
 #define ACTOR(f)              char f;
@@ -41,7 +44,10 @@ enum kind { K_ACTOR, K_COMMAND, K_ID, K_STR, K_ENUM, K_JSON, K_BLOB, K_INT, K_CL
 #define CLAMP(need, f, a, b)  char f;
 #define BOOL(need, f)         char f;
 #define ROWS(need, f, rec, b) char f;
-#define OP(name, from, to, mode, reply, fields) struct opi_##name { fields };
+#define OP(name, from, to, mode, reply, fields)                                                                      \
+        struct opi_##name {                                                                                          \
+                fields                                                                                               \
+        };
 #include "ops.def"
 
 enum op {
@@ -56,17 +62,17 @@ struct field {
         enum kind kind;
         enum need need;
         size_t offset;
-        int64_t min, max;   /* value for INT, CLAMP; byte count for texts; row count for ROWS */
-        const char *words;  /* ENUM */
-        enum op rec;        /* ROWS */
+        int64_t min, max;  /* value for INT, CLAMP; byte count for texts; row count for ROWS */
+        const char *words; /* ENUM */
+        enum op rec;       /* ROWS */
 };
 
 struct opdesc {
         const char *name;
         enum daemon_id from, to;
         enum mode mode;
-        enum op reply;      /* OP_NONE: JSON */
-        size_t size;        /* of struct op_<name> */
+        enum op reply; /* OP_NONE: JSON */
+        size_t size;   /* of struct op_<name> */
         const struct field *fields;
         size_t n;
 };
@@ -75,7 +81,7 @@ struct opdesc {
 #define OP_BYTES_MAX (2u << 20)
 
 const struct opdesc *op_desc(enum op op); /* op < OP_COUNT */
-enum op op_by_name(const char *name); /* OP_NONE if unknown */
+enum op op_by_name(const char *name);     /* OP_NONE if unknown */
 /* BLAKE2b-256 over every row of ops.def, status.def and daemons.def: peers with another hash are refused. */
 void op_schema_hash(unsigned char out[32]);
 
@@ -91,10 +97,10 @@ int64_t op_get_int(const struct opdesc *d, int field, const void *msg);
 /* By member name, checked at compile time: OP_SET(session_get, &msg, session_id, slice). The number of a member is
  * its offset in struct opi_<name>, which has one byte for each. */
 #define OP_FIELD(name, f) ((int)offsetof(struct opi_##name, f))
-#define OP_SET(name, m, f_, v)                                                        \
-        do {                                                                          \
-                (m)->f_ = (v);                                                        \
-                (m)->present |= UINT64_C(1) << OP_FIELD(name, f_);                    \
+#define OP_SET(name, m, f_, v)                                                                                       \
+        do {                                                                                                         \
+                (m)->f_ = (v);                                                                                       \
+                (m)->present |= UINT64_C(1) << OP_FIELD(name, f_);                                                   \
         } while (0)
 #define OP_HAS(name, m, f_) (((m)->present >> OP_FIELD(name, f_) & 1) != 0)
 

@@ -5,7 +5,7 @@
 
 enum setting {
 #define INTEGER(name, reader, min, max, dflt, meaning) SETTING_##name,
-#define TEXT(name, reader, max, dflt, meaning) SETTING_##name,
+#define TEXT(name, reader, max, dflt, meaning)         SETTING_##name,
 #include "settings.def"
         SETTING_COUNT
 };

@@ -13,7 +13,7 @@ struct slice {
 };
 
 #define SLICE(literal) ((struct slice){ (literal), (uint32_t)(sizeof(literal) - 1) })
-#define SLICE_FMT(s) (int)(s).n, (s).p /* for "%.*s" */
+#define SLICE_FMT(s)   (int)(s).n, (s).p /* for "%.*s" */
 
 /* 9999-12-31T23:59:59.999Z; later instants are refused everywhere. */
 #define MILLIS_MAX INT64_C(253402300799999)
@@ -23,7 +23,7 @@ struct slice slice_of(const char *cstr); /* NULL gives the empty slice */
 bool slice_eq(struct slice a, struct slice b);
 bool slice_is(struct slice a, const char *cstr);
 bool slice_is_nocase(struct slice a, const char *cstr); /* ASCII */
-struct slice slice_trim(struct slice a); /* spaces and tabs, both ends */
+struct slice slice_trim(struct slice a);                /* spaces and tabs, both ends */
 /* Copies with a NUL; false (to untouched) if it does not fit or holds a NUL. */
 bool slice_copy(struct slice a, char *to, size_t cap);
 /* Constant time in the contents; the lengths are not secret. */
@@ -39,7 +39,7 @@ bool text_int(struct slice a, int64_t *ret);
 /* Truncates a decimal number such as "12.7" toward zero and saturates; for CLAMP fields. */
 bool text_number_trunc(struct slice a, int64_t *ret);
 
-void text_hex(const void *p, size_t n, char *to); /* writes 2n+1 bytes, lower case */
+void text_hex(const void *p, size_t n, char *to);    /* writes 2n+1 bytes, lower case */
 bool text_unhex(struct slice a, void *to, size_t n); /* exactly n bytes, either case */
 
 /* RFC 4648 base64url without padding (JOSE) and standard base64 with padding. Encoders return bytes written

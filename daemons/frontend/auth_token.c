@@ -42,11 +42,14 @@ static bool claim(struct json claims, const char *name, struct slice otherwise, 
         return json_str(v, ret);
 }
 
-static bool identity(const struct auth_issuer *is, struct json claims, struct auth_entry *ret) {
+static bool identity(const struct auth_state *s, const struct auth_issuer *is, struct json claims,
+                     struct auth_entry *ret) {
         struct slice sub, account, role;
         if (!audience_fits(json_get(claims, "aud"), is->audience) || !json_str(json_get(claims, "sub"), &sub))
                 return false;
-        if (!claim(claims, is->account_claim, sub, &account) ||
+        /* Our issuer's word for an account may be missing: it is the user's own. A provider's may not: its users may be
+         * free to choose a name, and one of them would choose a tenant's. */
+        if (!claim(claims, is->account_claim, is == &s->ours ? sub : (struct slice){ 0 }, &account) ||
             !claim(claims, is->role_claim, slice_of(is->role), &role))
                 return false;
         /* "*" is the whole appliance: only service keys may be that. */
@@ -80,7 +83,7 @@ enum status auth_token(const struct auth_state *s, struct slice token, int64_t n
         case JWT_NO_EXP:
                 return STATUS_AUTH_INVALID;
         }
-        if (!json_int(json_get(claims, "exp"), &exp) || !identity(is, claims, ret))
+        if (!json_int(json_get(claims, "exp"), &exp) || !identity(s, is, claims, ret))
                 return STATUS_AUTH_INVALID;
         int64_t leeway = setting_int(SETTING_jwt_leeway_seconds), latest = now + REMEMBER;
         /* While verification would still let the token in, so that who comes back is not sent away again. */

@@ -9,11 +9,11 @@ enum rate { NONE_RATE, READ_RATE, WRITE_RATE, STREAM_RATE, INGEST_RATE, RATE_COU
 
 /* Who is asking: set by auth.c alone, from a verified token or key. Text lives in the request's arena. */
 struct actor {
-        struct slice account;  /* "*": the whole appliance, service keys only */
-        struct slice id;       /* user id, or key id */
-        struct slice role;     /* owner, admin, member, viewer; ingest, operator */
+        struct slice account; /* "*": the whole appliance, service keys only */
+        struct slice id;      /* user id, or key id */
+        struct slice role;    /* owner, admin, member, viewer; ingest, operator */
         bool service;
-        int64_t until;         /* real microseconds: when a live stream of his has to end; 0: nothing says so */
+        int64_t until; /* real microseconds: when a live stream of his has to end; 0: nothing says so */
 };
 
 struct frontend; /* main.c: server, hub, fan-out, caches; one per process */
@@ -27,7 +27,8 @@ void auth_start(struct frontend *f, struct http_request *r,
 /* rate.c: true if the request may go on, else *ret_retry is the Retry-After in seconds. */
 bool rate_actor(struct frontend *f, enum rate class, const struct actor *a, unsigned *ret_retry);
 bool rate_address(struct frontend *f, const char *address, unsigned *ret_retry); /* only asks */
-void rate_address_charge(struct frontend *f, const char *address); /* after a refusal; "" (unix peer) is never limited */
+void rate_address_charge(struct frontend *f,
+                         const char *address); /* after a refusal; "" (unix peer) is never limited */
 /* What an address is counted as: IPv4 whole, IPv6 its /64. Bytes written (0: no address). */
 size_t rate_address_key(const char *address, unsigned char to[static 9]);
 /* The router asks and charges for every route but PUBLIC ones with rate NONE: route_webhook does both itself. */

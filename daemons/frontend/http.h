@@ -29,18 +29,18 @@ struct http_request {
         enum http_listener via;
         struct slice method, target, path, query; /* target as sent; path still percent-encoded */
         struct slice body;
-        struct slice trace_id;      /* the client's x-trace-id if it is 1..64 of [A-Za-z0-9_.:-], else made here */
+        struct slice trace_id; /* the client's x-trace-id if it is 1..64 of [A-Za-z0-9_.:-], else made here */
         char request_id[40];
-        char address[46];           /* client: the peer's, or PROXY v2's on the proxy socket; "" for unix peers */
-        struct arena arena;         /* 4 MiB; dies with the request */
-        int64_t received;           /* real time, microseconds: last byte of the request */
-        int64_t began;              /* monotonic microseconds, same moment */
+        char address[46];   /* client: the peer's, or PROXY v2's on the proxy socket; "" for unix peers */
+        struct arena arena; /* 4 MiB; dies with the request */
+        int64_t received;   /* real time, microseconds: last byte of the request */
+        int64_t began;      /* monotonic microseconds, same moment */
 
         /* For whoever answers later: called once if the connection dies before http_respond/http_stream_begin. The
          * request is freed when it returns. */
         void (*gone)(struct http_request *r);
         void *data;
-        const void *route;          /* the router's mark */
+        const void *route; /* the router's mark */
 };
 
 /* Header by lower-case name; the empty slice if absent; doubled singleton headers were refused at parse. */
@@ -49,7 +49,8 @@ struct slice http_header(const struct http_request *r, const char *name);
 struct slice http_media_type(const struct http_request *r);
 
 /* handle() gets every complete request. It must respond, begin a stream, or set gone and do so later. */
-struct http_server *http_server_new(struct ev_loop *loop, void (*handle)(void *arg, struct http_request *r), void *arg);
+struct http_server *http_server_new(struct ev_loop *loop, void (*handle)(void *arg, struct http_request *r),
+                                    void *arg);
 void http_server_listen(struct http_server *s, int fd, enum http_listener how);
 void http_server_drain(struct http_server *s); /* stop accepting; answers carry connection: close; streams are told */
 bool http_server_idle(const struct http_server *s);
@@ -80,7 +81,8 @@ struct http_stream *http_stream_begin(struct http_request *r, const char *conten
 #define HTTP_STREAM_QUEUE (256u << 10)
 bool http_stream_write(struct http_stream *s, struct slice bytes);
 size_t http_stream_queued(const struct http_stream *s);
-int64_t http_stream_progress(const struct http_stream *s); /* monotonic microseconds of the last byte the client took */
-void http_stream_end(struct http_stream *s); /* final chunk after what is queued; closed() is not called */
+int64_t
+http_stream_progress(const struct http_stream *s); /* monotonic microseconds of the last byte the client took */
+void http_stream_end(struct http_stream *s);       /* final chunk after what is queued; closed() is not called */
 const char *http_stream_request_id(const struct http_stream *s);
 /* drained() and closed() come from the loop, never from inside a call of the above. */

@@ -15,7 +15,7 @@ struct deal {
         struct ask *const *asks;
         uint32_t n;
         const struct opdesc *rec;
-        int op, row;            /* the record's fields that say where a row belongs */
+        int op, row; /* the record's fields that say where a row belongs */
 };
 
 /* Room for `need` units, or NULL (and what was there stays). */

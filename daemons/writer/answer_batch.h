@@ -7,8 +7,8 @@
 
 /* Memory that is reused from batch to batch. */
 struct answer_batch {
-        char *records;          /* the decoded rows */
-        uint32_t *slot;         /* of each row asked for: its record's number + 1, 0 if it has none */
+        char *records;  /* the decoded rows */
+        uint32_t *slot; /* of each row asked for: its record's number + 1, 0 if it has none */
         size_t records_cap, slot_cap;
         struct buf rows;
 };

@@ -8,23 +8,23 @@ typedef void ask_done_fn(void *arg, const struct answer *a);
 
 struct ask {
         struct ask *next;
-        struct request from;    /* from.from NULL: its connection is gone, or we ask ourselves (done) */
+        struct request from; /* from.from NULL: its connection is gone, or we ask ourselves (done) */
         enum op op;
-        const void *msg;        /* struct op_<name>, in the same allocation */
-        struct slice bytes;     /* its encoding */
+        const void *msg;               /* struct op_<name>, in the same allocation */
+        struct slice bytes;            /* its encoding */
         struct slice account, session; /* what it is about; may be empty */
-        uint64_t hash;          /* of the session, or else of the account */
-        uint64_t number;        /* order of arrival */
-        uint32_t rows;          /* rows of its ROWS field */
+        uint64_t hash;                 /* of the session, or else of the account */
+        uint64_t number;               /* order of arrival */
+        uint32_t rows;                 /* rows of its ROWS field */
         unsigned tries;
-        enum status verdict;    /* BATCH: how it ended, and because of which row */
+        enum status verdict; /* BATCH: how it ended, and because of which row */
         uint32_t culprit;
-        int64_t at;             /* monotonic microseconds when it arrived */
+        int64_t at; /* monotonic microseconds when it arrived */
         ask_done_fn *done;
         void *arg;
         struct ask *watch_next; /* watch.c: a LISTEN on its way */
         struct slice seen_account;
-        int64_t seen;           /* highest sequence committed meanwhile */
+        int64_t seen; /* highest sequence committed meanwhile */
         char seen_text[128];
 };
 

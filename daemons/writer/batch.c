@@ -31,7 +31,9 @@ static int compare_slices(struct slice a, struct slice b) {
         return c ? c : (a.n > b.n) - (a.n < b.n);
 }
 
-static bool is_batch(enum op op) { return plan_of(op)->desc->mode == BATCH; }
+static bool is_batch(enum op op) {
+        return plan_of(op)->desc->mode == BATCH;
+}
 
 /* The set-based ops first: they lock the streams of calls, and the account's own streams, which all lanes share,
  * should be held for the shortest time. Then account by account, stream by stream, as they arrived. */

@@ -11,22 +11,22 @@
 struct call {
         enum op op;
         uint32_t first, n;
-        PGresult *res;          /* kept until the Sync's own result */
+        PGresult *res; /* kept until the Sync's own result */
 };
 
 struct batch {
-        struct ask **asks;      /* NULL: answered */
-        const void **msgs;      /* scratch */
+        struct ask **asks; /* NULL: answered */
+        const void **msgs; /* scratch */
         uint32_t n, max;
         size_t bytes;
         uint32_t rows;
         struct call *calls;
         uint32_t n_calls;
-        bool singles;           /* every ask in a transaction of its own */
+        bool singles; /* every ask in a transaction of its own */
         bool sent;
-        uint32_t at;            /* the call whose result comes next */
-        uint32_t from;          /* first call of the transaction that is coming in */
-        bool failed;            /* that transaction */
+        uint32_t at;   /* the call whose result comes next */
+        uint32_t from; /* first call of the transaction that is coming in */
+        bool failed;   /* that transaction */
         struct failure failure;
 };
 

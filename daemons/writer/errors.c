@@ -6,7 +6,9 @@
 #include "log.h"
 #include "plan.h"
 
-static bool in_class(const char *sqlstate, const char *class) { return strncmp(sqlstate, class, strlen(class)) == 0; }
+static bool in_class(const char *sqlstate, const char *class) {
+        return strncmp(sqlstate, class, strlen(class)) == 0;
+}
 
 /* The context's lines name functions and lines of ours, but those of input errors quote the input. */
 static void where(const char *context, char *to, size_t cap) {

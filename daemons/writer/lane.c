@@ -10,8 +10,8 @@
 #include "stats.h"
 
 #define BACKLOG_BYTES_MAX (256u << 20)
-#define TRIES_MAX         10u /* of an op on its own, or with a connection that broke */
-#define BATCH_TRIES_MAX   4u  /* of a batch, before it falls apart */
+#define TRIES_MAX         10u                     /* of an op on its own, or with a connection that broke */
+#define BATCH_TRIES_MAX   4u                      /* of a batch, before it falls apart */
 #define PATIENCE          (10 * INT64_C(1000000)) /* how long an op waits for a database that is away */
 #define SILENCE           (30 * INT64_C(1000000)) /* how long a batch may take before its connection is given up */
 
@@ -20,11 +20,11 @@ struct lane {
         struct pg *pg;
         struct asks queue;
         struct batch batch;
-        unsigned tries;         /* of the batch as a whole */
+        unsigned tries; /* of the batch as a whole */
         int64_t sent;
-        bool chance;            /* what failed may succeed by waiting a little */
-        bool doubt;             /* an ask was given up that may be committed */
-        ev_timer again;         /* active: the batch waits for its next try */
+        bool chance;    /* what failed may succeed by waiting a little */
+        bool doubt;     /* an ask was given up that may be committed */
+        ev_timer again; /* active: the batch waits for its next try */
 };
 
 struct lanes {

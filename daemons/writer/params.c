@@ -28,7 +28,9 @@ static uint32_t oid_of(enum kind k) {
         return k == K_JSON ? OID_JSON : OID_TEXT;
 }
 
-static bool is_number(enum kind k) { return k == K_INT || k == K_CLAMP || k == K_BOOL; }
+static bool is_number(enum kind k) {
+        return k == K_INT || k == K_CLAMP || k == K_BOOL;
+}
 
 /* A number in its binary form; the bytes it takes. */
 static uint32_t number_put(enum kind k, int64_t v, unsigned char to[static 8]) {

@@ -3,13 +3,13 @@
 
 #include "ops.h"
 
-#define PARAMS_MAX 64
+#define PARAMS_MAX        64
 #define PARAMS_COLUMN_MAX (32u << 20)
 
 /* Reused from call to call. What params_one() points to borrows from the message. */
 struct params {
         int n;
-        bool over;                      /* a column did not fit: do not send */
+        bool over; /* a column did not fit: do not send */
         const char *value[PARAMS_MAX];
         int length[PARAMS_MAX];
         int format[PARAMS_MAX];

@@ -22,12 +22,12 @@ struct pg {
         PGconn *conn;
         enum pg_state state;
         ev_io io;
-        ev_timer timer;         /* DOWN: when to try again; CONNECTING, SETTING_UP: the patience left */
+        ev_timer timer; /* DOWN: when to try again; CONNECTING, SETTING_UP: the patience left */
         double wait;
-        unsigned syncs;         /* Syncs sent whose result has not come */
-        int step, nth;          /* SETTING_UP */
-        bool broken;            /* given up; the next turn closes it */
-        int64_t since;          /* not ready since */
+        unsigned syncs; /* Syncs sent whose result has not come */
+        int step, nth;  /* SETTING_UP */
+        bool broken;    /* given up; the next turn closes it */
+        int64_t since;  /* not ready since */
         char trouble[256], said[256];
 };
 
@@ -213,10 +213,12 @@ static void no_notice(void *arg, const char *text) {
 /* What the operator wrote may override what stands before it, not what stands after. No password file: a path that
  * cannot exist, because libpq complains about /dev/null on stderr. */
 static void connect_now(struct pg *p) {
-        static const char *const name[] = { "passfile", "gssencmode", "sslmode", "fallback_application_name",
+        static const char *const name[] = { "passfile", "gssencmode",      "sslmode", "fallback_application_name",
                                             "dbname",   "client_encoding", NULL };
-        const char *const value[] = { "/dev/null/none", "disable", "disable", "lifeos-writer",
-                                      setting_text(SETTING_pg_conninfo), "UTF8", NULL };
+        const char *const value[] = {
+                "/dev/null/none", "disable", "disable", "lifeos-writer", setting_text(SETTING_pg_conninfo),
+                "UTF8",           NULL
+        };
 
         p->conn = PQconnectStartParams(name, value, 1);
         if (!p->conn || PQstatus(p->conn) == CONNECTION_BAD) {
@@ -237,8 +239,13 @@ struct pg *pg_new(struct ev_loop *loop, enum pg_role role, const struct pg_event
 
         if (!p)
                 die("out of memory");
-        *p = (struct pg){ .loop = loop, .role = role, .ev = ev, .arg = arg, .wait = RETRY_FIRST,
-                          .since = text_mono_micros(), .trouble = "not connected yet" };
+        *p = (struct pg){ .loop = loop,
+                          .role = role,
+                          .ev = ev,
+                          .arg = arg,
+                          .wait = RETRY_FIRST,
+                          .since = text_mono_micros(),
+                          .trouble = "not connected yet" };
         ev_init(&p->io, on_io);
         ev_init(&p->timer, on_timer);
         p->io.data = p->timer.data = p;
@@ -247,7 +254,9 @@ struct pg *pg_new(struct ev_loop *loop, enum pg_role role, const struct pg_event
         return p;
 }
 
-bool pg_ready(const struct pg *p) { return p->state == READY && !p->broken; }
+bool pg_ready(const struct pg *p) {
+        return p->state == READY && !p->broken;
+}
 
 const char *pg_trouble(const struct pg *p) {
         return p->trouble;

@@ -5,11 +5,11 @@
 
 struct plan {
         const struct opdesc *desc;
-        char *sql;              /* NULL: PostgreSQL does not run this op */
+        char *sql; /* NULL: PostgreSQL does not run this op */
         int n_params;
-        int command;            /* field numbers, -1 if the op has no such field */
+        int command; /* field numbers, -1 if the op has no such field */
         int session, account, room;
-        int rows;               /* the field that spreads over arrays; at most one per op */
+        int rows; /* the field that spreads over arrays; at most one per op */
 };
 
 /* Room for one row of any record that spreads over arrays or comes back as a result. */

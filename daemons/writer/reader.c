@@ -22,10 +22,10 @@ struct reader {
         struct pg *pg;
         struct asks queue, flying;
         struct params params;
-        PGresult *res;                  /* of the first that flies, until its Sync's own result */
+        PGresult *res; /* of the first that flies, until its Sync's own result */
         bool failed;
         struct failure failure;
-        int64_t heard;                  /* when something last came in, or was sent after a pause */
+        int64_t heard; /* when something last came in, or was sent after a pause */
         ev_prepare prepare;
         ev_timer tick;
 };

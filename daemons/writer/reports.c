@@ -7,11 +7,11 @@
 #include "log.h"
 #include "stats.h"
 
-#define REPORT_MAX    262144u
-#define FRESH         (10 * INT64_C(1000000))
-#define SOURCES_MAX   64u
-#define TEXT_MAX      (1u << 20)
-#define HEALTH_EVERY  5.
+#define REPORT_MAX   262144u
+#define FRESH        (10 * INT64_C(1000000))
+#define SOURCES_MAX  64u
+#define TEXT_MAX     (1u << 20)
+#define HEALTH_EVERY 5.
 
 struct reports {
         struct ev_loop *loop;

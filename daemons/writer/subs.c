@@ -7,7 +7,7 @@
 #include "log.h"
 
 struct subs {
-        struct stream **slot;           /* linear probing; a power of two, at most half full */
+        struct stream **slot; /* linear probing; a power of two, at most half full */
         size_t cap, n;
         unsigned max;
         struct peer *peers;

@@ -6,15 +6,15 @@
 struct sub {
         struct stream *stream;
         struct peer *peer;
-        struct sub *of_stream;          /* next of the same stream */
-        struct sub *prev, *next;        /* of the same peer: the dirty ones stand first */
-        bool dirty;                     /* owes its peer a stream_head */
+        struct sub *of_stream;   /* next of the same stream */
+        struct sub *prev, *next; /* of the same peer: the dirty ones stand first */
+        bool dirty;              /* owes its peer a stream_head */
 };
 
 struct stream {
         uint64_t hash;
         struct slice account, session;
-        int64_t head;                   /* what its listeners were told of; the next event published is head + 1 */
+        int64_t head; /* what its listeners were told of; the next event published is head + 1 */
         struct sub *subs;
         char text[];
 };
@@ -24,7 +24,7 @@ struct peer {
         struct channel *channel;
         struct sub *first, *last;
         unsigned n;
-        struct buf report;              /* reports.c: its last stats_report, and when */
+        struct buf report; /* reports.c: its last stats_report, and when */
         int64_t reported;
         struct peer *next;
 };

@@ -6,12 +6,12 @@
 #include "errors.h"
 #include "log.h"
 
-#define ROWS      1000
-#define TEXT(n)   TEXT_(n)
-#define TEXT_(n)  #n
-#define FIRST     60.
-#define EVERY     600.
-#define MORE      0.5 /* while a call removes all it may */
+#define ROWS     1000
+#define TEXT(n)  TEXT_(n)
+#define TEXT_(n) #n
+#define FIRST    60.
+#define EVERY    600.
+#define MORE     0.5 /* while a call removes all it may */
 
 struct upkeep {
         struct ev_loop *loop;

@@ -59,7 +59,7 @@ bool watch_any(const struct watch *w) {
 }
 
 void watch_note(struct watch *w, struct slice account, struct slice session, int64_t head) {
-        if (!w->n || account.n > sizeof ((struct ask *)0)->seen_text)
+        if (!w->n || account.n > sizeof((struct ask *)0)->seen_text)
                 return;
         for (struct ask *a = *bucket(w, session); a; a = a->watch_next) {
                 if (!slice_eq(a->session, session))

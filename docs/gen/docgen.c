@@ -11,7 +11,7 @@ struct route_row {
         const char *name, *method, *path, *auth, *rate, *body, *op, *summary;
 };
 static const struct route_row route_rows[] = {
-#define ROUTE(name, method, path, auth, rate, body, handler, op, summary) \
+#define ROUTE(name, method, path, auth, rate, body, handler, op, summary)                                            \
         { #name, #method, path, #auth, #rate, #body, #op, summary },
 #include "daemons/frontend/routes.def"
 };
@@ -96,10 +96,12 @@ static void fields(const struct route_row *r, const struct opdesc *d) {
 }
 
 static void api(void) {
-        printf("# HTTP API\n\nGenerated from `daemons/frontend/routes.def`, `common/ops.def`, `common/events.def` and "
+        printf("# HTTP API\n\nGenerated from `daemons/frontend/routes.def`, `common/ops.def`, `common/events.def` "
+               "and "
                "`common/status.def`; do not edit.\n\n");
         printf("Every body is JSON. Every answer has `ok`; every refusal is `{ok:false, code, message, retryable, "
-               "requestId, traceId}`. Unknown and\nduplicate keys are refused. State changes take an `Idempotency-Key` "
+               "requestId, traceId}`. Unknown and\nduplicate keys are refused. State changes take an "
+               "`Idempotency-Key` "
                "header: the same key and request is answered with the first result.\nAfter a `503` or a lost "
                "connection, send the same request with the same key again.\n");
         for (size_t i = 0; i < COUNT(route_rows); i++) {
@@ -131,22 +133,25 @@ static void reference(void) {
         printf("# Reference\n\nGenerated from `common/settings.def`, `common/stats.def`, `policy/daemons.def` and "
                "`common/ops.def`; do not edit.\n\n");
         printf("## Settings\n\n`/etc/lifeos/gateway.conf`, one `name = value` a line. `lifeosctl config check FILE` "
-               "reads one like the daemons do.\n\n| name | read by | values | default | meaning |\n|---|---|---|---|---|\n");
-#define INTEGER(name, reader, min, max, dflt, meaning) \
-        printf("| `%s` | %s | %lld to %lld | %lld | %s |\n", #name, #reader, (long long)(min), (long long)(max), (long long)(dflt), meaning);
-#define TEXT(name, reader, max, dflt, meaning) \
+               "reads one like the daemons do.\n\n| name | read by | values | default | meaning "
+               "|\n|---|---|---|---|---|\n");
+#define INTEGER(name, reader, min, max, dflt, meaning)                                                               \
+        printf("| `%s` | %s | %lld to %lld | %lld | %s |\n", #name, #reader, (long long)(min), (long long)(max),     \
+               (long long)(dflt), meaning);
+#define TEXT(name, reader, max, dflt, meaning)                                                                       \
         printf("| `%s` | %s | at most %d bytes | `%s` | %s |\n", #name, #reader, max, dflt, meaning);
 #include "settings.def"
         printf("\n## Metrics\n\n| metric | type | meaning |\n|---|---|---|\n");
-#define COUNTER(name, help) printf("| `lifeos_%s_total` | counter | %s |\n", #name, help);
-#define GAUGE(name, help) printf("| `lifeos_%s` | gauge | %s |\n", #name, help);
-#define HISTOGRAM(name, help) printf("| `lifeos_%s_seconds` | histogram | %s |\n", #name, help);
+#define COUNTER(name, help)                  printf("| `lifeos_%s_total` | counter | %s |\n", #name, help);
+#define GAUGE(name, help)                    printf("| `lifeos_%s` | gauge | %s |\n", #name, help);
+#define HISTOGRAM(name, help)                printf("| `lifeos_%s_seconds` | histogram | %s |\n", #name, help);
 #define COUNTER_BY(name, label, words, help) printf("| `lifeos_%s_total{%s}` | counter | %s |\n", #name, label, help);
 #include "stats.def"
         printf("\n## Daemons\n\n| name | unix user | what |\n|---|---|---|\n");
 #define DAEMON(id, name, user, socket, what) printf("| `%s` | `%s` | %s |\n", #name, user, what);
 #include "policy/daemons.def"
-        printf("\n## Internal messages\n\nWho may say what to whom; anything else closes the connection it came on.\n\n"
+        printf("\n## Internal messages\n\nWho may say what to whom; anything else closes the connection it came "
+               "on.\n\n"
                "| message | from | to | mode |\n|---|---|---|---|\n");
 #define ACTOR(f)
 #define COMMAND(f)

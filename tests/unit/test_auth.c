@@ -52,8 +52,12 @@ TEST(our_tokens_name_user_account_and_role) {
 TEST(the_identity_providers_tokens_use_the_configured_claims) {
         assert_answer(list(front_token(idp_sk, "i1", IDP "\"sub\":\"u1\",\"tenant\":\"t\",\"level\":\"admin\"")),
                       "<t|u1|admin|person>");
-        assert_answer(list(front_token(idp_sk, "i1", IDP "\"sub\":\"u1\",\"account\":\"no\"")),
-                      "<u1|u1|member|person>");
+        assert_answer(list(front_token(idp_sk, "i1", IDP "\"sub\":\"u1\",\"tenant\":\"t\"")), "<t|u1|member|person>");
+}
+
+TEST(a_user_of_the_identity_provider_cannot_become_a_tenant_by_his_name) {
+        assert_answer(list(front_token(idp_sk, "i1", IDP "\"sub\":\"acme\"")), "AUTH_INVALID");
+        assert_answer(list(front_token(idp_sk, "i1", IDP "\"sub\":\"acme\",\"account\":\"acme\"")), "AUTH_INVALID");
 }
 
 TEST(everything_else_about_a_token_is_refused) {
@@ -335,6 +339,7 @@ TEST(issuer_keys_are_read_line_by_line) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup(our_tokens_name_user_account_and_role, forget),
+                cmocka_unit_test_setup(a_user_of_the_identity_provider_cannot_become_a_tenant_by_his_name, forget),
                 cmocka_unit_test_setup(the_identity_providers_tokens_use_the_configured_claims, forget),
                 cmocka_unit_test_setup(everything_else_about_a_token_is_refused, forget),
                 cmocka_unit_test_setup(schemes_other_than_bearer_are_refused, forget),

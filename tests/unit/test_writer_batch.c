@@ -115,8 +115,8 @@ TEST(what_is_answered_leaves_a_rewound_batch_and_the_rest_stays_in_order) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(
-                        set_based_ops_lead_then_by_account_and_session_as_they_came, setup, teardown),
+                cmocka_unit_test_setup_teardown(set_based_ops_lead_then_by_account_and_session_as_they_came, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(a_batch_takes_no_more_than_its_bounds_and_always_something, setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(a_session_has_one_lane_whoever_speaks_of_it, setup, teardown),

@@ -19,8 +19,8 @@ static inline struct channel *peer_no(unsigned i) {
 static struct cast {
         const struct channel *to;
         enum op op;
-        int64_t head;                 /* stream_head */
-        int64_t first, last;          /* event_publish: sequences */
+        int64_t head;        /* stream_head */
+        int64_t first, last; /* event_publish: sequences */
         char account[130], session[110];
 } casts[CASTS];
 static unsigned n_casts;
@@ -86,7 +86,9 @@ uint8_t channel_instance(const struct channel *c) {
 }
 
 static int64_t counted[STAT_COUNT];
-void stat_add(enum stat_id s, int64_t n) { counted[s] += n; }
+void stat_add(enum stat_id s, int64_t n) {
+        counted[s] += n;
+}
 
 static inline int rig_setup(void **state) {
         (void)state;
@@ -188,8 +190,8 @@ static inline void rig_int(PGresult *res, int row, const char *name, int64_t v, 
         assert_true(PQsetvalue(res, row, PQfnumber(res, name), be, bytes));
 }
 
-static const char *const event_out_names[] = { "op",  "row", "status",   "account_id", "sequence", "deduped",
-                                               "ts",  "received", "recorded", "origin" };
+static const char *const event_out_names[] = { "op",      "row", "status",   "account_id", "sequence",
+                                               "deduped", "ts",  "received", "recorded",   "origin" };
 
 /* One row of event_append's answer: stored, or a repeat. */
 static inline void rig_stored(PGresult *res, int at, unsigned op, unsigned row, const char *account, int64_t sequence,
