@@ -158,8 +158,8 @@ void pending_fail_all(struct pendings *t) {
 }
 
 void pending_free(struct pendings *t) {
-        while (t->first != NULL) /* NOLINT(clang-analyzer-unix.Malloc): removing one moves `first` on */
-                pending_remove(t->first);
+        while (t->first != NULL)
+                pending_remove(t->first); /* NOLINT(clang-analyzer-unix.Malloc): removing one moves `first` on */
         free(t->hash);
         t->hash = NULL;
 }
