@@ -9,6 +9,10 @@
 #include "settings.h"
 #include "stats.h"
 
+/* Small ops share the first lane: the larger the group that commits at once, the less each costs. A request of this many
+ * rows is a group by itself, and worth a core of its own. What one session's two lanes commit may be told out of order;
+ * its listeners see the gap and read. */
+#define LARGE             32u
 #define BACKLOG_BYTES_MAX (256u << 20)
 #define TRIES_MAX         10u                     /* of an op on its own, or with a connection that broke */
 #define BATCH_TRIES_MAX   4u                      /* of a batch, before it falls apart */
@@ -240,7 +244,7 @@ void lanes_add(struct lanes *all, const struct request *r) {
                 return;
         }
 
-        struct lane *l = &all->lane[a->hash % all->n];
+        struct lane *l = &all->lane[a->rows < LARGE ? 0 : a->hash % all->n];
         int64_t down = pg_down_since(l->pg);
 
         if (down && text_mono_micros() - down > PATIENCE) {

@@ -215,6 +215,57 @@ BEGIN
         END IF;
 END $$;
 
+-- The usual case of a quiet line: one event, a session that is there, an id that is new. NULL for everything else, with
+-- nothing written: the general way decides, and says why.
+CREATE FUNCTION lib.append_one(p_account text, p_actor text, p_role text, p_origin text, p_received bigint,
+                               p_session text, p_event_id text, p_type text, p_given_ts bigint, p_ts bigint,
+                               p_payload text) RETURNS api.event_out
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+        found_in text[] := ARRAY[p_account];
+        st record;
+        bytes bytea := convert_to(p_payload, 'UTF8');
+        salt bytea := uuid_send(gen_random_uuid());
+        commitment bytea := sha256(salt || bytes);
+        recorded bigint;
+        h bytea;
+BEGIN
+        IF p_account = '*' THEN
+                SELECT array_agg(x.account_id) INTO found_in
+                FROM (SELECT s.account_id FROM lifeos.stream s
+                      WHERE s.stream_id = p_session AND s.kind = 'session' LIMIT 2) x;
+        END IF;
+        IF cardinality(found_in) IS DISTINCT FROM 1 OR p_account = '*' AND p_role NOT IN ('ingest', 'operator') THEN
+                RETURN NULL;
+        END IF;
+        SELECT s.account_id, s.user_id, s.head + 1 AS sequence, s.head_hash INTO st FROM lifeos.stream s
+        WHERE s.account_id = found_in[1] AND s.stream_id = p_session AND s.kind = 'session' FOR NO KEY UPDATE;
+        IF NOT FOUND OR lib.access(p_role, p_actor, st.user_id, 'append') <> 'OK' THEN
+                RETURN NULL;
+        END IF;
+        PERFORM FROM lifeos.event e WHERE e.account_id = st.account_id AND e.event_id = p_event_id;
+        IF FOUND THEN
+                RETURN NULL;
+        END IF;
+        recorded := lib.now();
+        h := lib.event_link(st.head_hash, st.sequence,
+                            convert_to(lib.event_fields(lib.stream_fields(st.account_id, p_session), p_event_id, p_type,
+                                                        p_ts, lib.source_fields(p_origin, p_actor, p_received, recorded)),
+                                       'UTF8') || commitment);
+        INSERT INTO lifeos.event (sequence, ts, received_at, recorded_at, account_id, session_id, event_id, type, origin,
+                                  actor_id, content_hash, commitment, hash, salt, payload)
+        VALUES (st.sequence, p_ts, p_received, recorded, st.account_id, p_session, p_event_id, p_type, p_origin, p_actor,
+                lib.content_hash(p_session, p_type, p_given_ts, bytes), commitment, h, salt, p_payload::json);
+        IF starts_with(p_type, 'transcript.') AND p_payload::json ->> 'utteranceId' ~ '\S' THEN
+                INSERT INTO lifeos.transcript_segment (sequence, final, account_id, session_id, utterance_id)
+                VALUES (st.sequence, p_type = 'transcript.final', st.account_id, p_session,
+                        p_payload::json ->> 'utteranceId');
+        END IF;
+        UPDATE lifeos.stream s SET head = st.sequence, head_hash = h
+        WHERE s.account_id = st.account_id AND s.stream_id = p_session;
+        RETURN (0, 0, 'OK', st.account_id, st.sequence, false, p_ts, p_received, recorded, p_origin)::api.event_out;
+END $$;
+
 CREATE FUNCTION api.event_append(account_id text[], actor_id text[], actor_role text[], origin text[],
                                  received bigint[],
                                  events_op integer[], events_session_id text[], events_event_id text[],
@@ -241,9 +292,20 @@ DECLARE
         transcripts bigint;
         o integer;
         part record;
+        one api.event_out;
 BEGIN
         IF n = 0 THEN
                 RETURN;
+        END IF;
+        IF n = 1 THEN
+                one := lib.append_one(account_id[1], actor_id[1], actor_role[1], origin[1], received[1],
+                                      events_session_id[1], events_event_id[1], events_type[1],
+                                      CASE WHEN events_ts_given[1] THEN events_ts[1] END, events_ts[1],
+                                      events_payload[1]);
+                IF one.status = 'OK' THEN
+                        RETURN NEXT one;
+                        RETURN;
+                END IF;
         END IF;
         part := lib.append_runs(events_op, events_session_id);
         r_op := part.op;

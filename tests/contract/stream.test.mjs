@@ -44,6 +44,19 @@ test('no event is lost between the end of the past and the start of the present'
   for (const l of listeners) { assert.deepEqual(l.sequences, counted(n + 1)); l.close(); }
 });
 
+test('small and large requests to one session at once: one order, heard once', async () => {
+  const s = await newSession();
+  const l = new Listener(s.token, s.id);
+  await l.ready();
+  let n = 0;
+  const many = async (size) => { for (let i = 0; i < 15; i++) assert.equal((await append(counted(size).map(() => partial(s.id, ++n)))).status, 200); };
+  await Promise.all([many(1), many(100), many(1), many(40), many(3), many(100)]);
+  await l.reached(n + 1);
+  assert.deepEqual(l.sequences, counted(n + 1));
+  assert.deepEqual((await history(s.token, s.id)).map((e) => e.sequence), counted(n + 1));
+  l.close();
+});
+
 test('an event written right after the stream said ready arrives', async () => {
   const s = await newSession();
   const l = new Listener(s.token, s.id);
