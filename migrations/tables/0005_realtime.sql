@@ -1,0 +1,35 @@
+-- 0005_realtime.sql - coming back: how far each consumer is, tokens that change hands, deadlines of calls, nodes.
+
+ALTER TABLE lifeos.call_session
+        ADD COLUMN resume_previous bytea,
+        ADD COLUMN seen_at bigint NOT NULL DEFAULT 0,
+        ADD COLUMN disconnected_at bigint,
+        ADD COLUMN retry_count bigint NOT NULL DEFAULT 0,
+        ADD COLUMN due_at bigint;
+COMMENT ON COLUMN lifeos.call_session.resume_previous IS
+        'sha256 of the token the present one was given for: shown again, it gets the same answer again';
+COMMENT ON COLUMN lifeos.call_session.seen_at IS 'last sign of life of its client, not of the provider';
+COMMENT ON COLUMN lifeos.call_session.disconnected_at IS 'since when the provider''s line is lost; NULL: it holds';
+COMMENT ON COLUMN lifeos.call_session.retry_count IS 'how often the client was asked to come back since then';
+COMMENT ON COLUMN lifeos.call_session.due_at IS 'when the sweep has to look at it again; NULL: it is over';
+UPDATE lifeos.call_session SET due_at = updated_at, seen_at = updated_at WHERE status IN ('created', 'active');
+CREATE INDEX call_session_due ON lifeos.call_session (due_at) WHERE due_at IS NOT NULL;
+
+-- How far a consumer is: it has everything up to sequence. Never falls, never passes the stream's head.
+CREATE TABLE lifeos.checkpoint (
+        account_id      text COLLATE "C" NOT NULL,
+        session_id      text COLLATE "C" NOT NULL,
+        consumer_id     text COLLATE "C" NOT NULL,
+        sequence        bigint NOT NULL,
+        ts              bigint,
+        event_id        text COLLATE "C",
+        updated_at      bigint NOT NULL,
+        PRIMARY KEY (account_id, session_id, consumer_id),
+        FOREIGN KEY (account_id, session_id) REFERENCES lifeos.call_session
+) WITH (fillfactor = 70);
+
+-- Appliances that share this database. One that is not seen any more has left.
+CREATE TABLE lifeos.node (
+        node_id         text COLLATE "C" PRIMARY KEY,
+        seen_at         bigint NOT NULL
+);
