@@ -216,53 +216,59 @@ BEGIN
 END $$;
 
 -- The usual case of a quiet line: one event, a session that is there, an id that is new. NULL for everything else, with
--- nothing written: the general way decides, and says why.
+-- nothing written: the general way decides, and says why. A statement costs more than what it does, so there are two:
+-- the one that waits for the lock, and the one that sees what was committed meanwhile.
 CREATE FUNCTION lib.append_one(p_account text, p_actor text, p_role text, p_origin text, p_received bigint,
                                p_session text, p_event_id text, p_type text, p_given_ts bigint, p_ts bigint,
                                p_payload text) RETURNS api.event_out
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-        found_in text[] := ARRAY[p_account];
         st record;
-        bytes bytea := convert_to(p_payload, 'UTF8');
-        salt bytea := uuid_send(gen_random_uuid());
-        commitment bytea := sha256(salt || bytes);
         recorded bigint;
-        h bytea;
 BEGIN
-        IF p_account = '*' THEN
-                SELECT array_agg(x.account_id) INTO found_in
-                FROM (SELECT s.account_id FROM lifeos.stream s
-                      WHERE s.stream_id = p_session AND s.kind = 'session' LIMIT 2) x;
-        END IF;
-        IF cardinality(found_in) IS DISTINCT FROM 1 OR p_account = '*' AND p_role NOT IN ('ingest', 'operator') THEN
+        IF p_account <> '*' THEN
+                SELECT s.account_id, s.head + 1 AS sequence, s.head_hash INTO st FROM lifeos.stream s
+                WHERE s.account_id = p_account AND s.stream_id = p_session AND s.kind = 'session'
+                  AND lib.access(p_role, p_actor, s.user_id, 'append') = 'OK' FOR NO KEY UPDATE;
+        ELSIF p_role IN ('ingest', 'operator') THEN
+                SELECT s.account_id, s.head + 1 AS sequence, s.head_hash INTO st FROM lifeos.stream s
+                WHERE s.stream_id = p_session AND s.kind = 'session'
+                  AND NOT EXISTS (SELECT FROM lifeos.stream o
+                                  WHERE o.stream_id = p_session AND o.kind = 'session' AND o.account_id <> s.account_id)
+                FOR NO KEY UPDATE;
+        ELSE
                 RETURN NULL;
         END IF;
-        SELECT s.account_id, s.user_id, s.head + 1 AS sequence, s.head_hash INTO st FROM lifeos.stream s
-        WHERE s.account_id = found_in[1] AND s.stream_id = p_session AND s.kind = 'session' FOR NO KEY UPDATE;
-        IF NOT FOUND OR lib.access(p_role, p_actor, st.user_id, 'append') <> 'OK' THEN
+        IF NOT FOUND THEN
                 RETURN NULL;
         END IF;
-        PERFORM FROM lifeos.event e WHERE e.account_id = st.account_id AND e.event_id = p_event_id;
-        IF FOUND THEN
-                RETURN NULL;
-        END IF;
-        recorded := lib.now();
-        h := lib.event_link(st.head_hash, st.sequence,
-                            convert_to(lib.event_fields(lib.stream_fields(st.account_id, p_session), p_event_id, p_type,
-                                                        p_ts, lib.source_fields(p_origin, p_actor, p_received, recorded)),
-                                       'UTF8') || commitment);
-        INSERT INTO lifeos.event (sequence, ts, received_at, recorded_at, account_id, session_id, event_id, type, origin,
-                                  actor_id, content_hash, commitment, hash, salt, payload)
-        VALUES (st.sequence, p_ts, p_received, recorded, st.account_id, p_session, p_event_id, p_type, p_origin, p_actor,
-                lib.content_hash(p_session, p_type, p_given_ts, bytes), commitment, h, salt, p_payload::json);
-        IF starts_with(p_type, 'transcript.') AND p_payload::json ->> 'utteranceId' ~ '\S' THEN
+        WITH made AS (
+                INSERT INTO lifeos.event (sequence, ts, received_at, recorded_at, account_id, session_id, event_id, type,
+                                          origin, actor_id, content_hash, commitment, hash, salt, payload)
+                SELECT st.sequence, p_ts, p_received, c.recorded, st.account_id, p_session, p_event_id, p_type,
+                       p_origin, p_actor, lib.content_hash(p_session, p_type, p_given_ts, c.bytes), c.commitment,
+                       lib.event_link(st.head_hash, st.sequence, convert_to(lib.event_fields(
+                               lib.stream_fields(st.account_id, p_session), p_event_id, p_type, p_ts,
+                               lib.source_fields(p_origin, p_actor, p_received, c.recorded)), 'UTF8') || c.commitment),
+                       c.salt, p_payload::json
+                FROM (SELECT b.*, sha256(b.salt || b.bytes) AS commitment
+                      FROM (SELECT lib.now() AS recorded, convert_to(p_payload, 'UTF8') AS bytes,
+                                   uuid_send(gen_random_uuid()) AS salt OFFSET 0) b OFFSET 0) c
+                WHERE NOT EXISTS (SELECT FROM lifeos.event e
+                                  WHERE e.account_id = st.account_id AND e.event_id = p_event_id)
+                RETURNING recorded_at, hash
+        ), told AS (
                 INSERT INTO lifeos.transcript_segment (sequence, final, account_id, session_id, utterance_id)
-                VALUES (st.sequence, p_type = 'transcript.final', st.account_id, p_session,
-                        p_payload::json ->> 'utteranceId');
+                SELECT st.sequence, p_type = 'transcript.final', st.account_id, p_session, u.id
+                FROM (SELECT CASE WHEN starts_with(p_type, 'transcript.') THEN p_payload::json ->> 'utteranceId' END AS id
+                      FROM made OFFSET 0) u
+                WHERE u.id ~ '\S'
+        )
+        UPDATE lifeos.stream s SET head = st.sequence, head_hash = m.hash FROM made m
+        WHERE s.account_id = st.account_id AND s.stream_id = p_session RETURNING m.recorded_at INTO recorded;
+        IF NOT FOUND THEN
+                RETURN NULL;
         END IF;
-        UPDATE lifeos.stream s SET head = st.sequence, head_hash = h
-        WHERE s.account_id = st.account_id AND s.stream_id = p_session;
         RETURN (0, 0, 'OK', st.account_id, st.sequence, false, p_ts, p_received, recorded, p_origin)::api.event_out;
 END $$;
 
@@ -289,7 +295,6 @@ DECLARE
         op_fields text[] := '{}';
         recorded bigint;
         plain boolean := true;  -- nothing refused, nothing repeated
-        transcripts bigint;
         o integer;
         part record;
         one api.event_out;
@@ -343,14 +348,14 @@ BEGIN
         END LOOP;
 
         SELECT array_agg(d.content), array_agg(d.commitment), array_agg(d.salt), array_agg(d.fields || d.commitment),
-               array_agg(d.place), count(*) FILTER (WHERE d.transcript)
-        INTO content, commitment, salt, body, e_place, transcripts
+               array_agg(d.place)
+        INTO content, commitment, salt, body, e_place
         FROM (SELECT lib.content_hash(events_session_id[b.i], events_type[b.i],
                                       CASE WHEN events_ts_given[b.i] THEN events_ts[b.i] END, b.payload) AS content,
                      sha256(b.salt || b.payload) AS commitment, b.salt,
                      convert_to(lib.event_fields(r_fields[b.run], events_event_id[b.i], events_type[b.i],
                                                  events_ts[b.i], op_fields[b.o]), 'UTF8') AS fields,
-                     r_place[b.run] AS place, starts_with(events_type[b.i], 'transcript.') AS transcript
+                     r_place[b.run] AS place
               FROM (SELECT i, events_op[i] + 1 AS o, e_run[i] AS run, convert_to(events_payload[i],
                       'UTF8') AS payload, uuid_send(gen_random_uuid()) AS salt
                     FROM generate_series(1, n) i OFFSET 0) b OFFSET 0) d;
@@ -374,20 +379,19 @@ BEGIN
         e_seq := part.e_seq;
         e_hash := part.e_hash;
 
-        INSERT INTO lifeos.event (sequence, ts, received_at, recorded_at, account_id, session_id, event_id, type,
-                                  origin, actor_id, content_hash, commitment, hash, salt, payload)
-        SELECT e_seq[i], events_ts[i], received[events_op[i] + 1], recorded, r_account[e_run[i]],
-                events_session_id[i],
-               events_event_id[i], events_type[i], origin[events_op[i] + 1], actor_id[events_op[i] + 1], content[i],
-               commitment[i], e_hash[i], salt[i], events_payload[i]::json
-        FROM generate_series(1, n) i WHERE plain OR e_new[i];
-        IF transcripts > 0 THEN
-                INSERT INTO lifeos.transcript_segment (sequence, final, account_id, session_id, utterance_id)
-                SELECT e_seq[u.i], events_type[u.i] = 'transcript.final', r_account[e_run[u.i]], events_session_id[u.i], u.id
-                FROM (SELECT i, events_payload[i]::json ->> 'utteranceId' AS id FROM generate_series(1, n) i
-                      WHERE (plain OR e_new[i]) AND starts_with(events_type[i], 'transcript.') OFFSET 0) u
-                WHERE u.id ~ '\S';
-        END IF;
+        WITH made AS (
+                INSERT INTO lifeos.event AS e (sequence, ts, received_at, recorded_at, account_id, session_id, event_id,
+                                               type, origin, actor_id, content_hash, commitment, hash, salt, payload)
+                SELECT e_seq[i], events_ts[i], received[b.o], recorded, r_account[e_run[i]], events_session_id[i],
+                       events_event_id[i], events_type[i], origin[b.o], actor_id[b.o], content[i], commitment[i],
+                       e_hash[i], salt[i], events_payload[i]::json
+                FROM (SELECT i, events_op[i] + 1 AS o FROM generate_series(1, n) i WHERE plain OR e_new[i] OFFSET 0) b
+                RETURNING e.sequence, e.type, e.account_id, e.session_id,
+                          CASE WHEN starts_with(e.type, 'transcript.') THEN e.payload ->> 'utteranceId' END AS utterance
+        )
+        INSERT INTO lifeos.transcript_segment (sequence, final, account_id, session_id, utterance_id)
+        SELECT m.sequence, m.type = 'transcript.final', m.account_id, m.session_id, m.utterance
+        FROM made m WHERE m.utterance ~ '\S';
         UPDATE lifeos.stream s SET head = s_head[k], head_hash = s_hash[k]
         FROM generate_series(1, cardinality(s_head)) k
         WHERE s.account_id = s_account[k] AND s.stream_id = s_session[k] AND s.head <> s_head[k];
