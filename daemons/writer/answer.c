@@ -3,12 +3,14 @@
 
 #include <stdlib.h>
 
+#include "after.h"
 #include "answer_batch.h"
 #include "log.h"
 #include "plan.h"
 #include "rows.h"
 
 struct answerer {
+        struct hub *hub;
         struct subs *subs;
         struct publish *publish;
         struct buf rows;
@@ -55,6 +57,8 @@ static void answer_json(struct answerer *an, struct ask *a, const PGresult *res)
         } else {
                 if (mode == WRITE && r.has_head)
                         publish_head(an->publish, r.account, r.session, r.head);
+                if (r.status == STATUS_OK)
+                        after_answer(an->hub, a, r.account);
                 ask_reply(a, r.status, r.detail, r.body);
         }
 }
@@ -87,6 +91,7 @@ static void answer_table(struct answerer *an, struct ask *a, const PGresult *res
                         break;
                 }
         }
+        after_answer(an->hub, a, (struct slice){ 0 });
         ask_reply(a, STATUS_OK, (struct slice){ 0 }, buf_view(&an->rows));
 }
 
@@ -101,12 +106,12 @@ void answer_call(struct answerer *an, struct ask *const *asks, uint32_t n, const
                 answer_table(an, asks[0], res);
 }
 
-struct answerer *answerer_new(struct subs *subs, struct publish *publish) {
+struct answerer *answerer_new(struct hub *hub, struct subs *subs, struct publish *publish) {
         struct answerer *an = calloc(1, sizeof *an);
 
         if (!an)
                 die("out of memory");
-        *an = (struct answerer){ .subs = subs, .publish = publish };
+        *an = (struct answerer){ .hub = hub, .subs = subs, .publish = publish };
         buf_init(&an->rows, ANSWER_BYTES_MAX);
         answer_batch_init(&an->batch);
         return an;

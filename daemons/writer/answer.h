@@ -10,7 +10,7 @@
 #define ANSWER_JSON_MAX  (FRAME_PAYLOAD_MAX - 8192u)
 
 struct answerer;
-struct answerer *answerer_new(struct subs *subs, struct publish *publish);
+struct answerer *answerer_new(struct hub *hub, struct subs *subs, struct publish *publish);
 void answerer_free(struct answerer *an);
 
 /* One statement's result, after its transaction is committed (or its read is done): publishes, then answers each of

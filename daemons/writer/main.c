@@ -90,7 +90,7 @@ static void writer_open(struct daemon *d) {
         w->subs = subs_new((unsigned)setting_int(SETTING_subscriptions_max));
         w->watch = watch_new();
         w->publish = publish_new(d->loop, w->subs, w->watch);
-        w->answerer = answerer_new(w->subs, w->publish);
+        w->answerer = answerer_new(d->hub, w->subs, w->publish);
 }
 
 static void writer_connect(struct daemon *d) {

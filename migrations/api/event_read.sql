@@ -23,7 +23,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_variable
 DECLARE
-        see record := lib.session_see(account_id, actor_id, actor_role, session_id, 'read');
+        see record := lib.session_admit(account_id, actor_id, actor_role, session_id, 'read');
         lim bigint := coalesce("limit", 500);
 BEGIN
         IF see.status <> 'OK' THEN
@@ -38,12 +38,13 @@ BEGIN
         ORDER BY e.sequence LIMIT lim;
 END $$;
 
--- May this actor listen? Then: to which stream, and how far it is.
-CREATE FUNCTION api.stream_open(account_id text, actor_id text, actor_role text, session_id text) RETURNS api.reply
+-- May this actor listen? Then: to which stream, how far it is, and how far this consumer was.
+CREATE FUNCTION api.stream_open(account_id text, actor_id text, actor_role text, session_id text, consumer_id text)
+RETURNS api.reply
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-        see record := lib.session_see(account_id, actor_id, actor_role, session_id, 'read');
+        see record := lib.session_admit(account_id, actor_id, actor_role, session_id, 'read');
         reply api.reply;
 BEGIN
         IF see.status <> 'OK' THEN
@@ -53,12 +54,20 @@ BEGIN
         reply.account_id := see.account;
         reply.session_id := session_id;
         reply.head := see.head;
-        SELECT lib.object('{ok,accountId,sessionId,latestSequence,status}',
-                          ARRAY['true', lib.js(see.account), lib.js(session_id), see.head::text, lib.js(c.status)])
+        SELECT lib.object('{ok,accountId,sessionId,latestSequence,status,checkpoint}',
+                          ARRAY['true', lib.js(see.account), lib.js(session_id), see.head::text, lib.js(c.status),
+                                coalesce(lib.consumer_at(see.account, session_id, consumer_id)::text, 'null')])
         INTO STRICT reply.body
         FROM lifeos.call_session c WHERE c.account_id = see.account AND c.session_id = session_id;
         RETURN reply;
 END $$;
+
+-- Where this consumer said it is; NULL: it never did.
+CREATE FUNCTION lib.consumer_at(account_id text, session_id text, consumer_id text) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+        SELECT c.sequence FROM lifeos.checkpoint c
+        WHERE c.account_id = $1 AND c.session_id = $2 AND c.consumer_id = $3
+$$;
 
 -- A transcript event as the state of its utterance.
 CREATE FUNCTION lib.snapshot_json(e lifeos.event) RETURNS text LANGUAGE sql STABLE AS $$
@@ -72,54 +81,62 @@ CREATE FUNCTION lib.snapshot_json(e lifeos.event) RETURNS text LANGUAGE sql STAB
 $$;
 
 -- The state of each utterance among the newest n segments, by first appearance: a final beats any partial, the later
--- of two beats the earlier.
+-- of two beats the earlier. Of more than an answer can hold, those that appeared last.
 CREATE FUNCTION lib.transcript_state(account_id text, session_id text, n bigint, OUT state text, OUT read bigint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 BEGIN
-        SELECT '[' || coalesce(string_agg(lib.snapshot_json(e), ',' ORDER BY k.appeared), '') || ']',
-                max(k.n)
+        SELECT '[' || coalesce(string_agg(lib.snapshot_json(x.e), ',' ORDER BY x.appeared)
+                                       FILTER (WHERE x.newer IS NULL OR x.newer < 1500000), '') || ']', max(x.n)
         INTO state, read
-        FROM (SELECT DISTINCT ON (w.utterance_id) w.sequence, w.appeared, w.n
-              FROM (SELECT s.utterance_id, s.sequence, s.final, count(*) OVER () AS n,
-                           min(s.sequence) OVER (PARTITION BY s.utterance_id) AS appeared
-                    FROM (SELECT t.utterance_id, t.sequence, t.final FROM lifeos.transcript_segment t
-                          WHERE t.account_id = account_id AND t.session_id = session_id
-                          ORDER BY t.sequence DESC LIMIT n) s) w
-              ORDER BY w.utterance_id, w.final DESC, w.sequence DESC) k
-        JOIN lifeos.event e ON e.account_id = account_id AND e.session_id = session_id AND e.sequence = k.sequence;
+        FROM (SELECT e, k.appeared, k.n, sum(2 * coalesce(octet_length(e.payload::text), 0) + 800) OVER
+                             (ORDER BY k.appeared DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS newer
+              FROM (SELECT DISTINCT ON (w.utterance_id) w.sequence, w.appeared, w.n
+                    FROM (SELECT s.utterance_id, s.sequence, s.final, count(*) OVER () AS n,
+                                 min(s.sequence) OVER (PARTITION BY s.utterance_id) AS appeared
+                          FROM (SELECT t.utterance_id, t.sequence, t.final FROM lifeos.transcript_segment t
+                                WHERE t.account_id = account_id AND t.session_id = session_id
+                                ORDER BY t.sequence DESC LIMIT n) s) w
+                    ORDER BY w.utterance_id, w.final DESC, w.sequence DESC) k
+              JOIN lifeos.event e ON e.account_id = account_id AND e.session_id = session_id
+                      AND e.sequence = k.sequence) x;
         read := coalesce(read, 0);
 END $$;
 
--- One page by sequence. A timestamp only filters, and only when no sequence is given.
+-- One page by sequence. A timestamp only filters, and only when no sequence is given. Together with the `taken` bytes
+-- that the answer has already it stays under a frame's 4 MiB, but there is always one event.
 CREATE FUNCTION lib.event_page(account_id text, session_id text, after_sequence bigint, after_ts bigint,
-                               after_event_id text, n bigint, OUT events text, OUT read bigint, OUT last bigint)
+                               after_event_id text, n bigint, taken bigint, OUT events text, OUT read bigint, OUT last bigint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 BEGIN
-        SELECT '[' || coalesce(string_agg(x.event, ',' ORDER BY x.sequence), '') || ']', count(*), max(x.sequence)
+        SELECT '[' || coalesce(string_agg(lib.event_json(x.event_id, x.sequence, x.session_id, x.ts, x.type,
+                                                         x.payload::text, x.origin, x.received_at, x.recorded_at),
+                                          ',' ORDER BY x.sequence), '') || ']', count(*), max(x.sequence)
         INTO events, read, last
-        FROM (SELECT e.sequence, lib.event_json(e.event_id, e.sequence, e.session_id, e.ts, e.type, e.payload::text,
-                                                e.origin, e.received_at, e.recorded_at) AS event
+        FROM (SELECT e.*, sum(coalesce(octet_length(e.payload::text), 0) + 800) OVER (ORDER BY e.sequence
+                                  ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
               FROM lifeos.event e
               WHERE e.account_id = account_id AND e.session_id = session_id AND e.sequence > after_sequence
                     AND (after_ts IS NULL OR e.ts > after_ts OR (e.ts = after_ts AND e.event_id > after_event_id))
-              ORDER BY e.sequence LIMIT n) x;
+              ORDER BY e.sequence LIMIT n) x
+        WHERE x.before IS NULL OR x.before < 4000000 - taken;
 END $$;
 
 CREATE FUNCTION api.event_replay(account_id text, actor_id text, actor_role text, session_id text,
                                  after_sequence bigint,
                                  after_ts text, after_timestamp text, after_event_id text, "limit" bigint,
-                                 snapshot_limit bigint, diagnostics boolean) RETURNS api.reply
+                                 snapshot_limit bigint, diagnostics boolean, consumer_id text) RETURNS api.reply
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_variable
 DECLARE
-        see record := lib.session_see(account_id, actor_id, actor_role, session_id, 'read');
+        see record := lib.session_admit(account_id, actor_id, actor_role, session_id, 'read');
         lim bigint := coalesce("limit", 100);
         snaps bigint := coalesce(snapshot_limit, 2000);
         given text := CASE WHEN after_sequence IS NULL THEN coalesce(after_timestamp, after_ts) END;
         mark bigint := lib.time_parse(given);
+        start bigint := after_sequence;
         s lifeos.call_session;
         page record;
         transcript record;
@@ -137,14 +154,18 @@ BEGIN
         END IF;
         SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = see.account
                 AND c.session_id = session_id;
-        page := lib.event_page(see.account, session_id, coalesce(after_sequence, 0), mark, after_event_id, lim);
-        t1 := lib.now();
+        IF start IS NULL AND given IS NULL THEN
+                start := lib.consumer_at(see.account, session_id, consumer_id);
+        END IF;
         transcript := lib.transcript_state(see.account, session_id, snaps);
+        t1 := lib.now();
+        page := lib.event_page(see.account, session_id, coalesce(start, 0), mark, after_event_id, lim,
+                               octet_length(transcript.state));
         reply.status := 'OK';
-        reply.body := lib.replay_body(s, see.head, page, transcript, given, after_event_id, after_sequence,
+        reply.body := lib.replay_body(s, see.head, page, transcript, given, after_event_id, start,
                 CASE WHEN diagnostics THEN lib.object(
                         '{eventsQueryMs,snapshotsQueryMs,totalQueryMs,snapshotLimit,snapshotRowsRead,eventsRowsRead}',
-                        ARRAY[round((t1 - t0) / 1000.0, 3), round((lib.now() - t1) / 1000.0, 3),
+                        ARRAY[round((lib.now() - t1) / 1000.0, 3), round((t1 - t0) / 1000.0, 3),
                               round((lib.now() - t0) / 1000.0, 3), snaps, transcript.read, page.read]::text[]) END);
         RETURN reply;
 END $$;

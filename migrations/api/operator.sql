@@ -1,4 +1,4 @@
--- operator.sql - what lifeosctl does: accounts and API keys.
+-- operator.sql - what lifeosctl does: accounts and API keys. The account of a reply is the one whose access changed.
 
 -- Service keys. Unknown, revoked and expired look the same from outside.
 CREATE FUNCTION api.key_check(key_id text, secret_hash bytea) RETURNS api.reply
@@ -69,6 +69,7 @@ DECLARE
         reply api.reply := lib.receipt_find('*', 'operator', command_id, command_hash, 'key_revoke');
 BEGIN
         IF reply.status IS NOT NULL THEN
+                SELECT a.account_id INTO reply.account_id FROM lifeos.api_key a WHERE a.key_id = key_id;
                 RETURN reply;
         END IF;
         UPDATE lifeos.api_key a SET revoked_at = coalesce(a.revoked_at, lib.now()) WHERE a.key_id = key_id RETURNING *
@@ -77,8 +78,10 @@ BEGIN
                 RETURN lib.refuse('KEY_NOT_FOUND');
         END IF;
         PERFORM lib.audit(k.account_id, '@account', 'operator', 'operator', 'key_revoke', 'OK', lib.key_json(k));
-        RETURN lib.receipt_put('*', 'operator', command_id, command_hash, 'key_revoke', NULL, NULL,
-                               lib.object('{ok,key}', ARRAY['true', lib.key_json(k)::text]));
+        reply := lib.receipt_put('*', 'operator', command_id, command_hash, 'key_revoke', NULL, NULL,
+                                 lib.object('{ok,key}', ARRAY['true', lib.key_json(k)::text]));
+        reply.account_id := k.account_id;
+        RETURN reply;
 END $$;
 
 -- Comma separated names, trimmed; the empty text is none.
@@ -98,6 +101,7 @@ DECLARE
         reply api.reply := lib.receipt_find('*', 'operator', command_id, command_hash, 'account_set');
 BEGIN
         IF reply.status IS NOT NULL THEN
+                reply.account_id := account_id;
                 RETURN reply;
         ELSIF account_id = '*' THEN
                 RETURN lib.refuse('INVALID_REQUEST', 'accountId: * is not an account');
@@ -112,6 +116,8 @@ BEGIN
                 lib.js(a.status), array_to_json(a.livekit_agents)::text, lib.ms(a.created_at)::text,
                         lib.ms(a.updated_at)::text]);
         PERFORM lib.audit(account_id, '@account', 'operator', 'operator', 'account_set', 'OK', body);
-        RETURN lib.receipt_put('*', 'operator', command_id, command_hash, 'account_set', NULL, NULL,
-                               lib.object('{ok,account}', ARRAY['true', body::text]));
+        reply := lib.receipt_put('*', 'operator', command_id, command_hash, 'account_set', NULL, NULL,
+                                 lib.object('{ok,account}', ARRAY['true', body::text]));
+        reply.account_id := account_id;
+        RETURN reply;
 END $$;

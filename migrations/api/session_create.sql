@@ -59,8 +59,11 @@ DECLARE
 BEGIN
         IF s.status IN ('created', 'active') THEN
                 UPDATE lifeos.call_session c SET resume_salt = salt, resume_hash = sha256(convert_to(token, 'UTF8')),
-                       updated_at = lib.now()
-                WHERE c.account_id = s.account_id AND c.session_id = s.session_id RETURNING * INTO s;
+                       resume_previous = NULL, updated_at = lib.now()
+                WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
+                PERFORM lib.session_seen(s.account_id, s.session_id, s.user_id, lib.now_ms());
+                SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = s.account_id
+                        AND c.session_id = s.session_id;
                 PERFORM lib.audit(s.account_id, s.session_id, s.user_id, actor_role, 'session_create', 'OK',
                                   '{"repeated":true}');
         ELSE
@@ -150,6 +153,9 @@ BEGIN
         s.metadata := lib.meta(coalesce(metadata, '{}'));
         s.created_at := at;
         s.updated_at := at;
+        s.seen_at := at;
+        s.retry_count := 0;
+        s.due_at := at;
         IF s.provider = 'livekit' THEN
                 s.provider_participant_id := coalesce(s.provider_participant_id,
                                                       lib.participant(account_id, s.session_id, actor_id));

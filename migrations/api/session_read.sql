@@ -40,7 +40,8 @@ LANGUAGE sql STABLE AS $$
                         lib.ms(s.updated_at) AS "updatedAtMs",
                 lib.ms(s.started_at) AS "startedAtMs", lib.ms(s.ended_at) AS "endedAtMs",
                         lib.ms(s.failed_at) AS "failedAtMs",
-                s.end_reason AS "endReason", s.transport_state AS "transportState") j
+                s.end_reason AS "endReason", s.transport_state AS "transportState",
+                s.retry_count AS "retryCount") j
 $$;
 
 -- The session this actor means, and may he? account "*" (service keys only) looks in all accounts.

@@ -160,6 +160,7 @@ BEGIN
                 RETURN reply;
         END IF;
         PERFORM lib.session_state_write(s, wanted, status, metadata, error, actor_id);
+        PERFORM lib.session_seen(account_id, session_id, actor_id, lib.now_ms());
         PERFORM lib.audit(account_id, session_id, actor_id, actor_role, 'session_state', 'OK',
                           lib.object('{from,to}', ARRAY[lib.js(s.status), lib.js(status)]));
         SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = account_id

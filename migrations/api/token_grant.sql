@@ -54,6 +54,7 @@ BEGIN
                                            || s.provider_participant_id));
         identity := CASE WHEN actor_id = s.user_id THEN s.provider_participant_id
                          ELSE lib.participant(account_id, session_id, actor_id) END;
+        PERFORM lib.session_seen(account_id, session_id, actor_id, at);
         UPDATE lifeos.call_session c SET provider_room_id = s.provider_room_id,
                provider_participant_id = s.provider_participant_id, provider_call_id = s.provider_call_id,
                livekit = lib.object('{wsUrl,roomName,participantIdentity,participantName,tokenIssuedAtMs,'

@@ -108,10 +108,10 @@ SELECT t.eq((SELECT count(*) FROM api.event_read('acc', 'u1', 'owner', 's1', 10,
 SELECT t.eq((SELECT string_agg(status, ' ') FROM api.event_read('acc', 'u2', 'member', 's1', 0, 4)), 'FORBIDDEN');
 SELECT t.eq((SELECT string_agg(status, ' ') FROM api.event_read('other', 'u2', 'owner', 's1', 0, 4)), 'SESSION_NOT_FOUND');
 SELECT t.eq(b ->> 'nextCursor' || (b ->> 'hasMore'), '7true'), t.eq(json_array_length(b -> 'events'), 3::bigint)
-FROM (SELECT (api.event_replay('acc', 'u1', 'owner', 's1', 4, NULL, NULL, NULL, 3, NULL, NULL)).body AS b OFFSET 0) x;
-SELECT t.eq(b ->> 'nextCursor' || (b ->> 'hasMore'), '10false') FROM (SELECT (api.event_replay('acc', 'u1', 'owner', 's1', 7, NULL, NULL, NULL, 3, NULL, NULL)).body AS b OFFSET 0) x;
-SELECT t.eq(b ->> 'nextCursor' || (b ->> 'hasMore'), '10false') FROM (SELECT (api.event_replay('acc', 'u1', 'owner', 's1', 10, NULL, NULL, NULL, 3, NULL, NULL)).body AS b OFFSET 0) x;
-SELECT t.eq(b -> 'resume' ->> 'latestSequence', '10') FROM (SELECT (api.event_replay('acc', 'u1', 'owner', 's1', NULL, NULL, NULL, NULL, NULL, NULL, NULL)).body AS b OFFSET 0) x;
+FROM (SELECT (api.event_replay('acc', 'u1', 'owner', 's1', 4, NULL, NULL, NULL, 3, NULL, NULL, NULL)).body AS b OFFSET 0) x;
+SELECT t.eq(b ->> 'nextCursor' || (b ->> 'hasMore'), '10false') FROM (SELECT (api.event_replay('acc', 'u1', 'owner', 's1', 7, NULL, NULL, NULL, 3, NULL, NULL, NULL)).body AS b OFFSET 0) x;
+SELECT t.eq(b ->> 'nextCursor' || (b ->> 'hasMore'), '10false') FROM (SELECT (api.event_replay('acc', 'u1', 'owner', 's1', 10, NULL, NULL, NULL, 3, NULL, NULL, NULL)).body AS b OFFSET 0) x;
+SELECT t.eq(b -> 'resume' ->> 'latestSequence', '10') FROM (SELECT (api.event_replay('acc', 'u1', 'owner', 's1', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)).body AS b OFFSET 0) x;
 
 --- the order is by sequence whatever the timestamps say; a timestamp filters only without a sequence
 SELECT t.create('s1');
@@ -119,10 +119,10 @@ SELECT api.event_append('{acc}', '{u1}', '{owner}', '{owner}', '{1}', '{0,0,0}',
         '{call.error,call.error,call.error}', '{t,t,t}', '{3000000,1000000,3000000}', '{"{}","{}","{}"}');
 CREATE FUNCTION pg_temp.ids(after bigint, ts text, id text) RETURNS text LANGUAGE sql AS $$
         SELECT string_agg(e ->> 'eventId', ' ') FROM json_array_elements((api.event_replay('acc', 'u1', 'owner', 's1', after, NULL, ts, id,
-        NULL, NULL, NULL)).body -> 'events') e WHERE e ->> 'type' = 'call.error' $$;
+        NULL, NULL, NULL, NULL)).body -> 'events') e WHERE e ->> 'type' = 'call.error' $$;
 SELECT t.eq(pg_temp.ids(0, NULL, NULL), 'c b a'), t.eq(pg_temp.ids(NULL, '1970-01-01T00:00:01Z', NULL), 'c a'),
        t.eq(pg_temp.ids(NULL, '1970-01-01T00:00:03Z', 'a'), 'c'), t.eq(pg_temp.ids(0, '1970-01-01T00:00:03Z', 'a'), 'c b a');
-SELECT t.eq((api.event_replay('acc', 'u1', 'owner', 's1', NULL, 'yesterday', NULL, NULL, NULL, NULL, NULL)).message, 'afterTs is not an RFC 3339 date and time');
+SELECT t.eq((api.event_replay('acc', 'u1', 'owner', 's1', NULL, 'yesterday', NULL, NULL, NULL, NULL, NULL, NULL)).message, 'afterTs is not an RFC 3339 date and time');
 
 --- transcript state: the newest state of each utterance, a final above any partial, the later above the earlier
 SELECT t.create('s1');
@@ -131,11 +131,11 @@ SELECT t.transcript('s1', '1', 'partial', 'u1', 'h'), t.transcript('s1', '2', 'p
        t.transcript('s1', '7', 'partial', ' ', 'nobody');
 CREATE FUNCTION pg_temp.state(n bigint) RETURNS text LANGUAGE sql AS $$
         SELECT string_agg(e ->> 'text', ' ') || ' ' || max(b.body ->> 'transcriptSnapshotsCount') FROM (SELECT (api.event_replay('acc', 'u1', 'owner', 's1', 0, NULL, NULL,
-        NULL, NULL, n, NULL)).body OFFSET 0) b, json_array_elements(b.body -> 'transcriptState') e $$;
+        NULL, NULL, n, NULL, NULL)).body OFFSET 0) b, json_array_elements(b.body -> 'transcriptState') e $$;
 SELECT t.eq(pg_temp.state(NULL), 'hello! xy 6');
 SELECT t.eq(pg_temp.state(3), 'hello! xy 3', 'the newest segments, not the oldest');
 SELECT t.eq(pg_temp.state(1), 'xy 1');
-SELECT t.eq((SELECT string_agg(k, ',') FROM json_object_keys((api.event_replay('acc', 'u1', 'owner', 's1', 0, NULL, NULL, NULL, NULL, 1, NULL)).body
+SELECT t.eq((SELECT string_agg(k, ',') FROM json_object_keys((api.event_replay('acc', 'u1', 'owner', 's1', 0, NULL, NULL, NULL, NULL, 1, NULL, NULL)).body
         -> 'transcriptState' -> 0) k), 'snapshotId,sessionId,utteranceId,eventId,sequence,timestamp,ts,type,speaker,text,startMs,endMs,payload,createdAtMs');
 
 --- a repeated transcript event is one segment
@@ -144,11 +144,11 @@ SELECT t.transcript('s1', '1', 'final', 'u1', 'h'), t.transcript('s1', '1', 'fin
 SELECT t.eq((SELECT count(*) FROM lifeos.transcript_segment), 1);
 
 --- opening a stream tells its account, its head and its state, and asks like reading does
-SELECT t.create('s1'), t.append('s1', '{a}');
-SELECT t.eq(o.account_id || o.session_id || o.head, 'accs12'), t.eq(o.body::text, '{"ok":true,"accountId":"acc","sessionId":"s1","latestSequence":2,"status":"created"}')
-FROM api.stream_open('*', 'k', 'ingest', 's1') o;
-SELECT t.eq((api.stream_open('acc', 'u2', 'member', 's1')).status, 'FORBIDDEN');
-SELECT t.eq((api.stream_open('other', 'u1', 'owner', 's1')).status, 'SESSION_NOT_FOUND');
+SELECT t.create('s1'), t.append('s1', '{a}'), t.key('k', '*', 'ingest');
+SELECT t.eq(o.account_id || o.session_id || o.head, 'accs12'), t.eq(o.body::text, '{"ok":true,"accountId":"acc","sessionId":"s1","latestSequence":2,"status":"created","checkpoint":null}')
+FROM api.stream_open('*', 'k', 'ingest', 's1', NULL) o;
+SELECT t.eq((api.stream_open('acc', 'u2', 'member', 's1', NULL)).status, 'FORBIDDEN');
+SELECT t.eq((api.stream_open('other', 'u1', 'owner', 's1', NULL)).status, 'SESSION_NOT_FOUND');
 
 --- a changed, missing or swapped event breaks the chain where it happened
 SELECT t.create('s1'), t.append('s1', '{a,b,c}');

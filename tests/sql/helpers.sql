@@ -91,5 +91,29 @@ CREATE FUNCTION t.fingerprint() RETURNS text LANGUAGE sql AS $$
                 UNION ALL SELECT 'r' || r::text FROM lifeos.command_receipt r UNION ALL SELECT 'a' || a::text FROM lifeos.account a
                 UNION ALL SELECT 'k' || k::text FROM lifeos.api_key k UNION ALL SELECT 'p' || p::text FROM lifeos.provider_room p
                 UNION ALL SELECT 'e' || e.event_id FROM lifeos.event e UNION ALL SELECT 'u' || u.hash::text FROM lifeos.audit u
-                UNION ALL SELECT 'w' || w.provider_event_id FROM lifeos.provider_receipt w) x
+                UNION ALL SELECT 'w' || w.provider_event_id FROM lifeos.provider_receipt w
+                UNION ALL SELECT 'h' || h::text FROM lifeos.checkpoint h) x
+$$;
+CREATE FUNCTION t.reconnect(session text, token text, ack bigint DEFAULT NULL, who text DEFAULT 'u1',
+                            account text DEFAULT 'acc', role text DEFAULT 'owner', n bigint DEFAULT NULL,
+                            command text DEFAULT NULL, hash bytea DEFAULT '\x03') RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.session_reconnect(account, who, role, coalesce(command, t.command()), session, token, ack, n, hash)
+$$;
+CREATE FUNCTION t.token(r api.reply) RETURNS text LANGUAGE sql AS $$ SELECT r.body -> 'session' ->> 'resumeToken' $$;
+CREATE FUNCTION t.checkpoint(session text, consumer text, sequence bigint DEFAULT NULL, who text DEFAULT 'u1',
+                             account text DEFAULT 'acc', role text DEFAULT 'owner', ts text DEFAULT NULL,
+                             event_id text DEFAULT NULL) RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.checkpoint(account, who, role, session, consumer, ts, NULL, event_id, sequence)
+$$;
+CREATE FUNCTION t.key(id text, account text, scope text) RETURNS void LANGUAGE sql AS $$
+        SELECT api.key_create(t.command(), id, sha256(convert_to(id, 'UTF8')), account, scope, NULL, NULL, '\x04')
+$$;
+-- Its window in milliseconds from now on.
+CREATE FUNCTION t.window(session text) RETURNS bigint LANGUAGE sql AS $$
+        SELECT (c.resume_valid_until - lib.now()) / 1000 FROM lifeos.call_session c WHERE c.session_id = session
+$$;
+-- As if so many milliseconds had passed without a sign of life.
+CREATE FUNCTION t.age(session text, ms bigint) RETURNS void LANGUAGE sql AS $$
+        UPDATE lifeos.call_session c SET resume_valid_until = resume_valid_until - ms * 1000, seen_at = seen_at - ms * 1000
+        WHERE c.session_id = session
 $$;

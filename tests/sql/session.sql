@@ -14,7 +14,7 @@ SELECT t.create('s1');
 SELECT t.eq((SELECT string_agg(k, ',') FROM json_object_keys((api.session_get('acc', 'u1', 'owner', 's1')).body -> 'session') k),
         'sessionId,userId,status,correlationId,resumeToken,reconnectWindowMs,resumeValidUntilMs,lastAckSequence,'
         'lastAckTimestamp,lastAckEventId,provider,providerRoomId,providerParticipantId,providerCallId,metadata,lastError,'
-        'createdAtMs,updatedAtMs,startedAtMs,endedAtMs,failedAtMs,endReason,transportState');
+        'createdAtMs,updatedAtMs,startedAtMs,endedAtMs,failedAtMs,endReason,transportState,retryCount');
 
 --- the resume token is shown to its creator only, and kept by its hash only
 SELECT t.create('s1', command => 'c');

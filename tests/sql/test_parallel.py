@@ -149,3 +149,63 @@ def test_same_command_on_two_nodes(c):
         assert second.returncode != 0 and "23505" in second.stderr, second
         assert slow.result().split("\n")[0] == c.psql(f"{sql};", db="parallel")
     assert c.psql("SELECT count(*) FROM lifeos.event", db="parallel") == "1"
+
+
+def overlapping(c, first, second):
+    """What both say: the second begins while the first has not committed, and has to wait for it."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(c.psql, f"BEGIN; {first}; SELECT pg_sleep(0.5); COMMIT;", db="parallel")
+        wait_for(c, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+        late = pool.submit(c.psql, second, db="parallel")
+        wait_for(c, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        return slow.result().split("\n")[0], late.result()
+
+
+def test_one_token_twice(c):
+    """two resumes with one token at the same moment: one change, one event, and the same next token for both"""
+    c.create_db("parallel", template="lifeos")
+    token = c.psql("SELECT t.token(t.create('s1'))", db="parallel")
+    resume = f"SELECT t.token(t.reconnect('s1', '{token}'))"
+    a, b = overlapping(c, resume, resume)
+    assert a == b and a.startswith("resume_") and a != token, (a, b)
+    a, b = overlapping(c, f"SELECT t.token(t.reconnect('s1', '{a}', command => 'k'))", f"SELECT t.token(t.reconnect('s1', '{a}', command => 'k'))")
+    assert a == b and a.startswith("resume_"), (a, b)
+    assert c.psql("SELECT t.types('s1')", db="parallel") == "call.started call.reconnecting call.reconnecting"
+    assert c.psql("SELECT t.chains()", db="parallel") == "whole"
+
+
+def test_checkpoints_overtaken(c):
+    """a checkpoint that was sent early and arrives late never takes a consumer back, nor a session's ack"""
+    c.create_db("parallel", template="lifeos")
+    c.psql("SELECT t.create('s1'), t.append('s1', '{a,b,c}')", db="parallel")
+    reason = "SELECT (t.checkpoint('s1', 'c', {})).body -> 'ackUpdate' ->> 'reason'"
+    for new, old in ((3, 2), (4, 1)):   # the first pair also meets where there is no row yet
+        said = overlapping(c, reason.format(new), reason.format(old))
+        assert said == ("advanced_sequence", "stale_sequence_ignored"), said
+    said = overlapping(c, reason.format(4), reason.format(4))
+    assert said == ("equal_sequence_idempotent", "equal_sequence_idempotent"), said
+    assert c.psql("SELECT t.session('s1', 'lastAckSequence'), (SELECT sequence FROM lifeos.checkpoint)", db="parallel") == "4|4"
+
+
+def test_consumers_counted(c):
+    """two that would be the hundredth consumer at the same moment: one is"""
+    c.create_db("parallel", template="lifeos")
+    c.psql("SELECT t.create('s1'); SELECT t.checkpoint('s1', 'c' || i, 1) FROM generate_series(1, 99) i", db="parallel")
+    said = overlapping(c, "SELECT (t.checkpoint('s1', 'x', 1)).status", "SELECT (t.checkpoint('s1', 'y', 1)).status")
+    assert said == ("OK", "TOO_MANY_CONSUMERS"), said
+
+
+def test_presence_waits_for_nobody(c):
+    """who is there is written where nobody else writes at that moment, and the rest is left for the next time"""
+    c.create_db("parallel", template="lifeos")
+    c.psql("SELECT t.create('s1'), t.create('s2'); SELECT t.age('s1', 60000), t.age('s2', 60000)", db="parallel")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(c.psql, "BEGIN; UPDATE lifeos.call_session SET last_error = 'x' WHERE session_id = 's1'; SELECT pg_sleep(1); COMMIT;",
+                           db="parallel")
+        wait_for(c, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+        here = """SELECT (api.presence('{"here":[["acc","s1","u1"],["acc","s2","u1"]],"left":[["acc","s1","u1"]]}')).status"""
+        assert c.psql(f"SET lock_timeout = 1; {here}", db="parallel") == "OK"
+        assert c.psql("SELECT t.window('s1') < 61000, t.window('s2') > 150000", db="parallel") == "t|t"
+        slow.result()
+    c.psql(here, db="parallel")
+    assert c.psql("SELECT t.window('s1') > 110000", db="parallel") == "t"

@@ -15,7 +15,7 @@ static int setup(void **state) {
         subs = subs_new(1000);
         watch = watch_new();
         publish = publish_new(loop, subs, watch);
-        answerer = answerer_new(subs, publish);
+        answerer = answerer_new(NULL, subs, publish);
         return rig_setup(state);
 }
 
@@ -205,8 +205,20 @@ static struct ask *stating(uint64_t id) {
         return rig_ask(id, OP_key_revoke, &m);
 }
 
+static struct ask *acking(uint64_t id) {
+        struct op_checkpoint m = { 0 };
+
+        OP_SET(checkpoint, &m, account_id, SLICE("acme"));
+        OP_SET(checkpoint, &m, actor_id, SLICE("u"));
+        OP_SET(checkpoint, &m, actor_role, SLICE("owner"));
+        OP_SET(checkpoint, &m, session_id, SLICE("s"));
+        OP_SET(checkpoint, &m, consumer_id, SLICE("c"));
+        OP_SET(checkpoint, &m, watermark_sequence, 1);
+        return rig_ask(id, OP_checkpoint, &m);
+}
+
 TEST(a_refusal_carries_its_words_and_a_commit_its_head) {
-        struct ask *a = stating(1);
+        struct ask *a = acking(1);
         PGresult *res = rig_result(6, reply_names), *ok = opened(8);
 
         subs_add(subs, peer_no(2), SLICE("a"), SLICE("s1"), 7);
@@ -225,6 +237,73 @@ TEST(a_refusal_carries_its_words_and_a_commit_its_head) {
         ask_free(a);
         PQclear(res);
         PQclear(ok);
+}
+
+static PGresult *fine(const char *account) {
+        PGresult *res = rig_result(6, reply_names);
+
+        for (int c = 0; c < 6; c++)
+                assert_true(PQsetvalue(res, 0, c, NULL, -1));
+        rig_text(res, 0, "status", "OK");
+        rig_text(res, 0, "body", "{}");
+        rig_text(res, 0, "account_id", account);
+        return res;
+}
+
+static struct ask *suspending(uint64_t id) {
+        struct op_account_set m = { 0 };
+
+        OP_SET(account_set, &m, command_id, SLICE("c"));
+        OP_SET(account_set, &m, account_id, SLICE("acme"));
+        return rig_ask(id, OP_account_set, &m);
+}
+
+TEST(a_changed_access_is_told_to_every_frontend_and_to_nobody_else) {
+        struct ask *a = stating(1), *b = suspending(2);
+        PGresult *res = fine("acme"), *no = rig_result(6, reply_names);
+
+        answer_call(answerer, &a, 1, res);
+        assert_int_equal(n_casts, 2);
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(casts[i].op, OP_access_changed);
+                assert_ptr_equal(casts[i].to, peer_no(5 + i));
+                assert_string_equal(casts[i].account, "acme");
+                assert_string_equal(casts[i].key, "k");
+        }
+        answer_call(answerer, &b, 1, res);
+        assert_int_equal(n_casts, 4);
+        assert_string_equal(casts[3].account, "acme");
+        assert_string_equal(casts[3].key, "");
+        assert_null(restarted);
+        full = peer_no(6);
+        answer_call(answerer, &b, 1, res);
+        assert_int_equal(n_casts, 5);
+        assert_ptr_equal(restarted, peer_no(6)); /* it must ask anew */
+        rig_text(no, 0, "status", "KEY_NOT_FOUND");
+        for (int c = 1; c < 6; c++)
+                assert_true(PQsetvalue(no, 0, c, NULL, -1));
+        answer_call(answerer, &a, 1, no);
+        assert_int_equal(n_casts, 5);
+        ask_free(a);
+        ask_free(b);
+        PQclear(res);
+        PQclear(no);
+}
+
+TEST(what_was_done_is_counted_and_what_was_refused_is_not) {
+        struct ask *a = acking(1);
+        PGresult *res = fine("acme"), *no = fine("acme");
+
+        rig_text(no, 0, "status", "CURSOR_AHEAD");
+        answer_call(answerer, &a, 1, res);
+        answer_call(answerer, &a, 1, res);
+        answer_call(answerer, &a, 1, no);
+        assert_int_equal(counted[STAT_checkpoints], 2);
+        assert_int_equal(counted[STAT_reconnects] + counted[STAT_replays], 0);
+        assert_int_equal(n_casts, 0);
+        ask_free(a);
+        PQclear(res);
+        PQclear(no);
 }
 
 TEST(an_answer_that_is_none_is_an_internal_error) {
@@ -311,6 +390,10 @@ int main(void) {
                                                 teardown),
                 cmocka_unit_test_setup_teardown(a_stream_of_a_peer_that_went_is_not_subscribed, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_refusal_carries_its_words_and_a_commit_its_head, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_changed_access_is_told_to_every_frontend_and_to_nobody_else, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(what_was_done_is_counted_and_what_was_refused_is_not, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(an_answer_that_is_none_is_an_internal_error, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_page_is_rows_and_what_does_not_fit_is_left_for_the_next, setup,
                                                 teardown),

@@ -22,9 +22,11 @@ static struct cast {
         int64_t head;        /* stream_head */
         int64_t first, last; /* event_publish: sequences */
         char account[130], session[110];
+        char key[110]; /* access_changed */
 } casts[CASTS];
 static unsigned n_casts;
 static const struct channel *full; /* takes no cast now */
+static const struct channel *restarted;
 
 /* What was answered, by request id. */
 #define REPLIES 64
@@ -49,6 +51,11 @@ bool channel_cast(struct channel *c, enum op op, const void *msg) {
                 k->head = m->head;
                 assert_true(slice_copy(m->account_id, k->account, sizeof k->account));
                 assert_true(slice_copy(m->session_id, k->session, sizeof k->session));
+        } else if (op == OP_access_changed) {
+                const struct op_access_changed *m = msg;
+
+                assert_true(slice_copy(m->account_id, k->account, sizeof k->account));
+                assert_true(slice_copy(m->key_id, k->key, sizeof k->key));
         } else {
                 const struct op_event_publish *m = msg;
                 struct op_event_stored e;
@@ -76,9 +83,20 @@ void channel_reply(const struct request *r, enum status s, struct slice detail, 
         buf_slice(&replies[r->id].body, body);
 }
 
+/* Peer 7 is the webhook daemon. */
 enum daemon_id channel_kind(const struct channel *c) {
-        (void)c;
-        return FRONTEND;
+        return c == peer_no(7) ? WEBHOOK : FRONTEND;
+}
+
+/* Everybody connected: peers 5, 6 and 7. */
+struct channel *hub_next(struct hub *h, struct channel *it) {
+        (void)h;
+        return !it ? peer_no(5) : it == peer_no(7) ? NULL : peer_no((unsigned)((char *)(void *)it - channels) + 1);
+}
+
+void channel_restart(struct channel *c, const char *why) {
+        (void)why;
+        restarted = c;
 }
 
 uint8_t channel_instance(const struct channel *c) {
@@ -94,7 +112,7 @@ static inline int rig_setup(void **state) {
         (void)state;
         plan_init();
         n_casts = 0;
-        full = NULL;
+        full = restarted = NULL;
         memset(counted, 0, sizeof counted);
         for (unsigned i = 0; i < REPLIES; i++) {
                 buf_free(&replies[i].body);

@@ -1,0 +1,39 @@
+/* after.c - a row per op that has consequences. */
+#include "after.h"
+
+#include "plan.h"
+#include "stats.h"
+
+static const struct {
+        bool counts, access;
+        enum stat_id counter;
+} after[OP_COUNT] = {
+        [OP_session_reconnect] = { .counts = true, .counter = STAT_reconnects },
+        [OP_checkpoint] = { .counts = true, .counter = STAT_checkpoints },
+        [OP_event_replay] = { .counts = true, .counter = STAT_replays },
+        [OP_event_read] = { .counts = true, .counter = STAT_replays },
+        [OP_account_set] = { .access = true },
+        [OP_key_revoke] = { .access = true },
+};
+
+/* A frontend that cannot be told now must not go on as if nothing had happened: with a new connection it asks again for
+ * every stream it follows. */
+static void tell_access(struct hub *hub, const struct ask *a, struct slice account) {
+        struct op_access_changed m = { 0 };
+        const struct opdesc *d = plan_of(a->op)->desc;
+        int key = op_field(d, "key_id");
+
+        OP_SET(access_changed, &m, account_id, account);
+        if (key >= 0)
+                OP_SET(access_changed, &m, key_id, op_get_slice(d, key, a->msg));
+        for (struct channel *c = NULL; (c = hub_next(hub, c));)
+                if (channel_kind(c) == FRONTEND && !channel_cast(c, OP_access_changed, &m))
+                        channel_restart(c, "it could not be told whose access changed");
+}
+
+void after_answer(struct hub *hub, const struct ask *a, struct slice account) {
+        if (after[a->op].counts)
+                stat_add(after[a->op].counter, 1);
+        if (after[a->op].access && account.n)
+                tell_access(hub, a, account);
+}
