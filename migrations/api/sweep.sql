@@ -31,7 +31,8 @@ $$;
 CREATE FUNCTION lib.sweep_next(s lifeos.call_session, r lib.sweep_rules, OUT at bigint, OUT what text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-        longest bigint := s.started_at + r.longest;
+        -- No call was answered before it was made, whatever the provider's clock says.
+        longest bigint := greatest(s.started_at, s.created_at) + r.longest;
 BEGIN
         IF s.status = 'created' THEN
                 at := s.created_at + r.unanswered;

@@ -91,7 +91,8 @@ TEST(every_daemon_gets_a_key_that_only_its_acquaintances_believe) {
         static const struct {
                 enum daemon_id who, whom;
         } arrows[] = {
-                { FRONTEND, WEBHOOK }, { FRONTEND, WRITER }, { WEBHOOK, WRITER }, { CTL, WRITER }, { CTL, ISSUER }
+                { FRONTEND, WEBHOOK }, { FRONTEND, WRITER }, { WEBHOOK, WRITER },
+                { CTL, WRITER },       { CTL, ISSUER },      { RECONCILE, WRITER },
         };
 
         assert_int_equal(keytree_complete(&tree), CTL_DONE);
