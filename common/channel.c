@@ -218,7 +218,7 @@ void channel_attach(struct channel *c, struct conn *k) {
         c->conn = k;
         k->epoch = ++h->epoch;
         c->told = false;
-        hub_log(h, c->kind, c->instance, "peer connected", k->dialled ? "we dialled" : "it dialled");
+        hub_log_life(h, c, "peer connected", k->dialled ? "we dialled" : "it dialled");
         for (struct pending *p = c->pend.first; p != NULL; p = p->next) {
                 stat_add(STAT_peer_resent, p->sent ? 1 : 0);
                 p->sent = true;

@@ -130,4 +130,5 @@ struct channel *hub_channel(struct hub *h, enum daemon_id kind, uint8_t instance
 void hub_reap(struct hub *h);
 void hub_tick_start(struct hub *h);
 void hub_log(struct hub *h, enum daemon_id kind, uint8_t instance, const char *what, const char *why);
+void hub_log_life(struct hub *h, const struct channel *c, const char *what, const char *why);
 unsigned hub_connections(const struct hub *h);

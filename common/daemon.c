@@ -35,6 +35,7 @@ static struct {
                 int fd;
                 char name[32];
         } sockets[SOCKETS_MAX];
+        bool failed;
         bool asked, ready, draining; /* asked: the daemon itself decides when it is ready */
         int64_t drain_until, busy_at;
         ev_signal term, intr;
@@ -66,6 +67,11 @@ void daemon_ready(struct daemon *d, bool ready, const char *status) {
         if (ready && !life.ready)
                 log_info("ready: %s", text);
         life.ready = life.ready || ready;
+}
+
+void daemon_leave(struct daemon *d, bool done) {
+        life.failed = !done;
+        ev_break(d->loop, EVBREAK_ALL);
 }
 
 /* The row's socket with %u replaced: a table's text is no format string for printf. */
@@ -239,13 +245,14 @@ int daemon_main(const struct daemon_def *def, int argc, char **argv) {
         sandbox_enter(def->id, life.args.trap);
         if (def->connect != NULL)
                 def->connect(d);
-        if (def->id != WRITER)
+        if (def->id != WRITER && !def->one_shot)
                 stats_start(d->loop, d->hub);
-        if (!life.asked)
+        if (!life.asked && !def->one_shot)
                 daemon_ready(d, true, NULL);
         ev_run(d->loop, 0);
         hub_free(d->hub);
         secret_wipe(&d->ring.sign);
-        log_info("stopped");
-        return EXIT_SUCCESS;
+        if (!def->one_shot)
+                log_info("stopped");
+        return life.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

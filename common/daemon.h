@@ -32,6 +32,7 @@ struct daemon_def {
         void (*connect)(struct daemon *d); /* inside the sandbox: dial peers, start timers */
         bool (*drain)(struct daemon *d);   /* called repeatedly after SIGTERM; true when done. May be NULL */
         unsigned idle_exit_seconds;        /* socket-activated helpers leave when nobody asks; 0: never */
+        bool one_shot;                     /* ends by itself, with daemon_leave(); reports no statistics */
 };
 
 int daemon_main(const struct daemon_def *def, int argc, char **argv);
@@ -41,5 +42,7 @@ int daemon_main(const struct daemon_def *def, int argc, char **argv);
 int daemon_sockets(const char *name, int *fds, int max);
 /* False makes readiness wait; the reason is shown in `systemctl status`. READY=1 goes out once, at the first true. */
 void daemon_ready(struct daemon *d, bool ready, const char *status);
+/* The work is done, or could not be: the loop ends, and daemon_main() returns EXIT_SUCCESS or EXIT_FAILURE. */
+void daemon_leave(struct daemon *d, bool done);
 /* Path of a peer's socket below the runtime directory, from policy/daemons.def. */
 void daemon_peer_path(const struct daemon *d, enum daemon_id kind, uint8_t instance, char to[static 108]);

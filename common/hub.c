@@ -31,6 +31,12 @@ void hub_log(struct hub *h, enum daemon_id kind, uint8_t instance, const char *w
         log_line(LOG_NOTE, &(struct log_fields){ .peer = peer }, "%s: %s", what, why);
 }
 
+/* A one-shot comes and goes by the clock: only what goes wrong with it is news. */
+void hub_log_life(struct hub *h, const struct channel *c, const char *what, const char *why) {
+        if (c->kind != RECONCILE && h->us != RECONCILE)
+                hub_log(h, c->kind, c->instance, what, why);
+}
+
 /* ---- channels ---- */
 
 static struct channel *channel_new(struct hub *h, enum daemon_id kind, uint8_t instance) {
@@ -245,7 +251,7 @@ static void take_down(struct conn *k) {
         conn_free(k);
         if (was_up) {
                 if (!quiet)
-                        hub_log(h, c->kind, c->instance, "peer lost", why);
+                        hub_log_life(h, c, "peer lost", why);
                 channel_detach(c);
         }
         if (c != NULL && dialled && c->conn == NULL && c->trying == NULL) {

@@ -56,6 +56,9 @@ static const struct rule issuer_rules[] = {
 static const struct rule ctl_rules[] = {
 #include "../policy/ctl.def"
 };
+static const struct rule reconcile_rules[] = {
+#include "../policy/reconcile.def"
+};
 #define RULES(name)                                                                                                  \
         { name##_rules, sizeof name##_rules / sizeof name##_rules[0] }
 static const struct {

@@ -43,7 +43,7 @@ int run_keys_rotate(const struct ctl *ctl, int argc, char **argv) {
         if (word && !tokens)
                 kind = daemon_by_name(word);
         if (!tokens && kind == NOBODY)
-                return ctl_usage(ctl, "KIND is one of frontend, webhook, writer, issuer, ctl, tokens");
+                return ctl_usage(ctl, "KIND is one of frontend, webhook, writer, issuer, ctl, reconcile, tokens");
         r = keytree_open(&t, ctl->keys, false);
         if (r == CTL_DONE)
                 r = tokens ? token_key_rotate(&t, forget_old) : keytree_rotate_peer(&t, kind, forget_old);

@@ -1,6 +1,7 @@
 /* answer.c - the answers of single statements: api.reply, or rows of a record. */
 #include "answer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "after.h"
@@ -8,6 +9,7 @@
 #include "log.h"
 #include "plan.h"
 #include "rows.h"
+#include "stats.h"
 
 struct answerer {
         struct hub *hub;
@@ -43,6 +45,20 @@ static void open_stream(struct answerer *an, struct ask *a, const struct rows_re
                 publish_missed(an->publish, c, r->account, r->session);
 }
 
+/* The one-shot that sweeps does not live long enough to report figures of its own. */
+static void count_sweep(const struct rows_reply *r) {
+        static const char *const results[] = { "kept", "retried", "ended" };
+        const char *word = "refused";
+        char body[64];
+
+        for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
+                (void)snprintf(body, sizeof body, "{\"ok\":true,\"result\":\"%s\"}", results[i]);
+                if (r->status == STATUS_OK && slice_is(r->body, body))
+                        word = results[i];
+        }
+        stat_add_word(STAT_sweeps, word, 1);
+}
+
 static void answer_json(struct answerer *an, struct ask *a, const PGresult *res) {
         enum mode mode = plan_of(a->op)->desc->mode;
         struct rows_reply r;
@@ -55,6 +71,8 @@ static void answer_json(struct answerer *an, struct ask *a, const PGresult *res)
         } else if (mode == LISTEN && r.status == STATUS_OK) {
                 open_stream(an, a, &r);
         } else {
+                if (a->op == OP_session_sweep)
+                        count_sweep(&r);
                 if (mode == WRITE && r.has_head)
                         publish_head(an->publish, r.account, r.session, r.head);
                 if (r.status == STATUS_OK)

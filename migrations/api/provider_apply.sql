@@ -37,19 +37,44 @@ BEGIN
         RETURN r;
 END $$;
 
--- The line to the provider is lost; the reconnect window opens.
+-- What a client is told while the line is lost: how often it was asked to come back so far, this time included.
+CREATE FUNCTION lib.reconnecting(s lifeos.call_session, at bigint, reason text) RETURNS text
+LANGUAGE sql STABLE AS $$
+        SELECT '{"at":' || lib.js(lib.time_text(at)) || ',"attempt":' || s.retry_count + 1 || ',"callId":'
+               || lib.js(s.session_id) || ',"reason":' || lib.js(reason) || '}'
+$$;
+
+-- The line to the provider is lost; the reconnect window opens. A line that is lost already stays lost since then. The
+-- provider's clock may be ahead of ours, but what we have heard of has happened.
 CREATE FUNCTION lib.provider_lost(s lifeos.call_session, p lifeos.provider_parked, reason text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-        attempt bigint := s.reconnect_attempts + 1;
+        at bigint := least(p.provider_at, lib.now());
 BEGIN
-        UPDATE lifeos.call_session c SET transport_state = 'degraded', reconnect_attempts = attempt,
-               resume_valid_until = p.provider_at + s.reconnect_window_ms * 1000, updated_at = lib.now()
-        WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
+        IF s.transport_state <> 'healthy' THEN
+                RETURN;
+        END IF;
+        UPDATE lifeos.call_session c SET transport_state = 'degraded', disconnected_at = at, retry_count = 0,
+               reconnect_attempts = c.reconnect_attempts + 1, updated_at = lib.now(), due_at = lib.now(),
+               resume_valid_until = greatest(c.resume_valid_until, at + c.reconnect_window_ms * 1000)
+        WHERE c.account_id = s.account_id AND c.session_id = s.session_id RETURNING * INTO s;
         PERFORM lib.provider_emit(s, p, 'call.reconnecting',
-                '{"at":' || lib.js(lib.time_text(p.provider_at)) || ',"attempt":' || attempt || ',"callId":'
-                        || lib.js(s.session_id)
-                || ',"reason":' || lib.js(coalesce(reason, 'UNKNOWN_REASON')) || '}');
+                                  lib.reconnecting(s, at, coalesce(reason, 'UNKNOWN_REASON')));
+END $$;
+
+-- Somebody came back; the call goes on, and its listeners are told what they missed.
+CREATE FUNCTION lib.provider_back(s lifeos.call_session, p lifeos.provider_parked, joined_at bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+        gap bigint := greatest(joined_at - coalesce(s.disconnected_at, joined_at), 0);
+BEGIN
+        UPDATE lifeos.call_session c SET transport_state = 'healthy', disconnected_at = NULL, retry_count = 0,
+               updated_at = lib.now(), due_at = lib.now()
+        WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
+        PERFORM lib.provider_emit(s, p, 'call.connected',
+                '{"attempts":' || s.retry_count + 1 || ',"callId":' || lib.js(s.session_id) || ',"connectedAt":'
+                || lib.js(lib.time_text(joined_at)) || ',"gapMs":' || lib.ms(gap) || ',"providerSessionId":'
+                || lib.js(s.room_sid) || ',"resumed":true}');
 END $$;
 
 CREATE FUNCTION lib.provider_active(s lifeos.call_session, p lifeos.provider_parked, at bigint)
@@ -81,7 +106,7 @@ BEGIN
         ELSIF k.disconnect_reason = 'CLIENT_INITIATED' THEN
                 PERFORM lib.session_end(s, k.left_at, 'user_hangup', p.provider_event_id, 'livekit', 'livekit',
                                         p.provider_at, p.received_at);
-        ELSIF s.transport_state = 'healthy' THEN
+        ELSE
                 PERFORM lib.provider_lost(s, p, k.disconnect_reason);
         END IF;
 END $$;
@@ -99,8 +124,7 @@ BEGIN
                         PERFORM lib.provider_gone(s, p, k);
                 END IF;
         ELSIF s.transport_state = 'degraded' AND k.left_at IS NULL THEN
-                UPDATE lifeos.call_session c SET transport_state = 'healthy', updated_at = lib.now()
-                WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
+                PERFORM lib.provider_back(s, p, k.joined_at);
         END IF;
 END $$;
 
@@ -197,7 +221,14 @@ BEGIN
                                 || ',"code":"PARTICIPANT_CONNECTION_ABORTED","message":'
                                         || lib.js('a participant did not get connected: '
                                 || coalesce(p.disconnect_reason, 'UNKNOWN_REASON')) || ',"retryable":true}');
-                ELSE RETURN 'ignored';
+                ELSE
+                        -- Whose track is new is in the room, should the news of his coming back be lost.
+                        IF p.event <> 'track_published' OR p.participant_sid IS NULL
+                           OR s.transport_state <> 'degraded' THEN
+                                RETURN 'ignored';
+                        END IF;
+                        p.event := 'participant_joined';
+                        PERFORM lib.provider_joined(s, p);
         END CASE;
         SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = account_id
                 AND c.session_id = session_id;

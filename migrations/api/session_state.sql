@@ -6,7 +6,7 @@ CREATE FUNCTION lib.session_start(s lifeos.call_session, at bigint, provider_ses
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
         UPDATE lifeos.call_session c SET status = 'active', started_at = at, transport_state = 'healthy',
-                updated_at = lib.now()
+                updated_at = lib.now(), due_at = lib.now()
         WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
         PERFORM lib.emit(s.account_id, s.session_id, lib.event_id(s.id_salt, s.session_id, 'call.connected', cause),
                          'call.connected', '{"callId":' || lib.js(s.session_id) || ',"connectedAt":'
@@ -23,7 +23,8 @@ DECLARE
         seconds bigint := coalesce((ended - s.started_at) / 1000000, 0);
 BEGIN
         UPDATE lifeos.call_session c SET status = 'ended', end_reason = reason, ended_at = ended,
-               transport_state = 'terminated', resume_valid_until = NULL, updated_at = lib.now()
+               transport_state = 'terminated', resume_valid_until = NULL, due_at = NULL,
+               updated_at = lib.now()
         WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
         PERFORM lib.emit(s.account_id, s.session_id, lib.event_id(s.id_salt, s.session_id, 'call.ended', cause),
                          'call.ended',
@@ -36,7 +37,8 @@ CREATE FUNCTION lib.session_fail(s lifeos.call_session, at bigint, why text, act
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
         UPDATE lifeos.call_session c SET status = 'failed', failed_at = at, last_error = why,
-               transport_state = 'terminated', resume_valid_until = NULL, updated_at = lib.now()
+               transport_state = 'terminated', resume_valid_until = NULL, due_at = NULL,
+               updated_at = lib.now()
         WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
         PERFORM lib.emit(s.account_id, s.session_id, lib.event_id(s.id_salt, s.session_id, 'call.error', ''),
                          'call.error',

@@ -4,27 +4,9 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { AccessToken, TokenVerifier } from 'livekit-server-sdk';
 import { append, call, history, livekitKey, livekitSecret, metricsUrl, newSession, unique, until, userToken } from './client.mjs';
+import { event, hook, person, sign } from './livekit.mjs';
 
 const verifier = new TokenVerifier(livekitKey, livekitSecret);
-let nth = 0;
-
-async function sign(body, { key = livekitKey, secret = livekitSecret, ttl = '5m', sha256 } = {}) {
-  const t = new AccessToken(key, secret, { ttl });
-  t.sha256 = sha256 ?? createHash('sha256').update(body).digest('base64');
-  return t.toJwt();
-}
-
-export const event = (name, room, more = {}) => ({
-  event: name, id: `EV_${unique('t')}`, createdAt: String(1_760_000_000 + ++nth), room: { sid: 'RM_1', name: room }, ...more,
-});
-const person = (sid, more = {}) => ({ sid, identity: 'someone', state: 'ACTIVE', joinedAt: '1760000001', joinedAtMs: '1760000001500', ...more });
-
-async function hook(payload, { authorization, type = 'application/webhook+json', raw, ...how } = {}) {
-  const body = raw ?? JSON.stringify(payload);
-  const auth = authorization === undefined ? await sign(body, how) : authorization;
-  return call('POST', '/v1/providers/livekit/webhook', { raw: body, headers: { 'content-type': type, ...(auth ? { authorization: auth } : {}) } });
-}
-
 const room = (s) => s.session.providerRoomId ?? `lk_room_${s.id}`;
 const status = async (s) => (await call('GET', `/v1/call/sessions/${s.id}`, { token: s.token })).json.session;
 const types = async (s) => (await history(s.token, s.id)).map((e) => e.type);

@@ -210,7 +210,7 @@ def layers():
     for f in tracked("daemons/*.c", "daemons/*.h"):
         own = f.relative_to(ROOT / "daemons").parts[0]
         for inc in re.findall(r'#include "([^"]+)"', text(f)):
-            m = re.match(r"(?:\.\./)*(?:daemons/)?(frontend|webhook|writer|issuer|migrate|lifeosctl)/", inc)
+            m = re.match(r"(?:\.\./)*(?:daemons/)?(frontend|webhook|writer|issuer|migrate|lifeosctl|reconcile)/", inc)
             if m and m.group(1) != own:
                 yield f"{rel(f)} includes {inc}"
 

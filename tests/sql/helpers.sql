@@ -117,3 +117,36 @@ CREATE FUNCTION t.age(session text, ms bigint) RETURNS void LANGUAGE sql AS $$
         UPDATE lifeos.call_session c SET resume_valid_until = resume_valid_until - ms * 1000, seen_at = seen_at - ms * 1000
         WHERE c.session_id = session
 $$;
+-- One sweep of a call: an hour unanswered, 900 s of silence, four hours at most, 3 retries after 2, 4 and 8 s, 8 s at most.
+CREATE FUNCTION t.sweep(session text, account text DEFAULT 'acc', retries bigint DEFAULT 3) RETURNS text LANGUAGE sql AS $$
+        SELECT coalesce(r.body ->> 'result', r.status) FROM api.session_sweep(account, session, 3600000, 900000, 14400000, retries, 2000, 8000) r
+$$;
+-- Time passes for a session: every moment known of it is that many seconds further back. Not those of its events: they are chained.
+CREATE FUNCTION t.age(session text, seconds numeric, account text DEFAULT 'acc') RETURNS void LANGUAGE sql AS $$
+        UPDATE lifeos.provider_receipt r SET recorded_at = r.recorded_at - seconds * 1000000 WHERE r.account_id = account AND r.session_id = session;
+        UPDATE lifeos.call_session c SET created_at = c.created_at - seconds * 1000000, updated_at = c.updated_at - seconds * 1000000,
+               started_at = c.started_at - seconds * 1000000, seen_at = c.seen_at - seconds * 1000000, disconnected_at = c.disconnected_at - seconds * 1000000,
+               resume_valid_until = c.resume_valid_until - seconds * 1000000, due_at = c.due_at - seconds * 1000000
+        WHERE c.account_id = account AND c.session_id = session;
+$$;
+CREATE FUNCTION t.age_events(session text, seconds numeric) RETURNS void LANGUAGE sql AS $$
+        ALTER TABLE lifeos.event DISABLE TRIGGER append_only;
+        UPDATE lifeos.event e SET recorded_at = e.recorded_at - seconds * 1000000 WHERE e.account_id = 'acc' AND e.session_id = session;
+        ALTER TABLE lifeos.event ENABLE TRIGGER append_only;
+$$;
+-- When it is due, in whole seconds from now; NULL: never.
+CREATE FUNCTION t.due(session text, account text DEFAULT 'acc') RETURNS bigint LANGUAGE sql AS $$
+        SELECT round((c.due_at - extract(epoch FROM clock_timestamp()) * 1000000) / 1000000)::bigint FROM lifeos.call_session c
+        WHERE c.account_id = account AND c.session_id = session
+$$;
+-- A webhook of this moment.
+CREATE FUNCTION t.live(session text, event text, part text, reason text DEFAULT NULL, id text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$
+        SELECT coalesce(r.body ->> 'result', r.status)
+        FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms) n, api.provider_event(coalesce(id, session || event || part), event,
+              '\x00', 'key', n.ms * 1000, n.ms, 'lk_room_' || session, 'RM_1', part, 'identity', NULL, CASE event WHEN 'participant_joined' THEN n.ms END,
+              reason, '{}') r
+$$;
+-- A call whose line the provider has just lost.
+CREATE FUNCTION t.lost(session text) RETURNS text LANGUAGE sql AS $$
+        SELECT (t.create(session)).status || t.live(session, 'participant_joined', 'PA_1') || t.live(session, 'participant_left', 'PA_1', 'CONNECTION_TIMEOUT')
+$$;

@@ -209,3 +209,34 @@ def test_presence_waits_for_nobody(c):
         slow.result()
     c.psql(here, db="parallel")
     assert c.psql("SELECT t.window('s1') > 110000", db="parallel") == "t"
+
+
+def test_two_sweeps(c):
+    """two nodes sweeping one call at once: its client is asked once, and it ends once"""
+    c.create_db("parallel", template="lifeos")
+    sweep = "SELECT t.sweep('s1', retries => 1)"
+    results = []
+    c.psql("SELECT t.lost('s1')", db="parallel")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for _ in range(2):
+            c.psql("SELECT t.age('s1', 5)", db="parallel")
+            slow = pool.submit(c.psql, f"BEGIN; {sweep}; SELECT pg_sleep(0.4); COMMIT;", db="parallel")
+            wait_for(c, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+            results.append((slow, c.psql(sweep, db="parallel")))
+    assert [(a.result().strip(), b) for a, b in results] == [("retried", "kept"), ("ended", "kept")], results
+    assert c.psql("SELECT t.types('s1')", db="parallel") == ("call.started call.connected call.reconnecting call.reconnecting"
+                                                            " call.ended")
+    assert c.psql("SELECT t.chains()", db="parallel") == "whole"
+
+
+def test_swept_and_back(c):
+    """a client that comes back while the sweep gives its call up: whoever is first decides, and nothing is told twice"""
+    c.create_db("parallel", template="lifeos")
+    c.psql("SELECT t.lost('s1'), t.age('s1', 5)", db="parallel")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(c.psql, "BEGIN; SELECT t.live('s1', 'participant_joined', 'PA_2'); SELECT pg_sleep(0.4); COMMIT;",
+                           db="parallel")
+        wait_for(c, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+        assert c.psql("SELECT t.sweep('s1', retries => 0)", db="parallel") == "kept"
+        slow.result()
+    assert c.psql("SELECT t.session('s1', 'transportState')", db="parallel") == "healthy"

@@ -91,7 +91,8 @@ TEST(every_daemon_gets_a_key_that_only_its_acquaintances_believe) {
         static const struct {
                 enum daemon_id who, whom;
         } arrows[] = {
-                { FRONTEND, WEBHOOK }, { FRONTEND, WRITER }, { WEBHOOK, WRITER }, { CTL, WRITER }, { CTL, ISSUER }
+                { FRONTEND, WEBHOOK }, { FRONTEND, WRITER }, { WEBHOOK, WRITER },
+                { CTL, WRITER },       { CTL, ISSUER },      { RECONCILE, WRITER },
         };
 
         assert_int_equal(keytree_complete(&tree), CTL_DONE);
@@ -151,6 +152,22 @@ TEST(a_lost_key_is_made_again_and_what_the_operator_put_there_stays) {
         assert_string_equal(text_of(FRONTEND, "jwks", 0), "{\"keys\":[1]}");
         pub_of(WRITER, pub);
         assert_true(believes(FRONTEND, WRITER, pub));
+}
+
+TEST(a_daemon_that_an_upgrade_brings_gets_a_key_and_is_believed) {
+        unsigned char pub[32], writer[32];
+        char old[sizeof dir + 16];
+
+        assert_int_equal(keytree_complete(&tree), CTL_DONE);
+        pub_of(WRITER, writer);
+        keytree_close(&tree);
+        snprintf(old, sizeof old, "%s/reconcile", dir);
+        assert_int_equal(nftw(old, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+        assert_int_equal(keytree_open(&tree, dir, false), CTL_DONE);
+        assert_int_equal(keytree_complete(&tree), CTL_DONE);
+        pub_of(RECONCILE, pub);
+        assert_true(believes(WRITER, RECONCILE, pub));
+        assert_true(believes(RECONCILE, WRITER, writer));
 }
 
 TEST(a_rotated_key_and_the_one_before_it_are_believed_unless_it_is_to_be_forgotten) {
@@ -256,6 +273,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(secrets_are_for_their_owner_alone, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_second_run_changes_nothing, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_lost_key_is_made_again_and_what_the_operator_put_there_stays, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(a_daemon_that_an_upgrade_brings_gets_a_key_and_is_believed, setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(
                         a_rotated_key_and_the_one_before_it_are_believed_unless_it_is_to_be_forgotten, setup,

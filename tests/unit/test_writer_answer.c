@@ -306,6 +306,49 @@ TEST(what_was_done_is_counted_and_what_was_refused_is_not) {
         PQclear(no);
 }
 
+static struct ask *sweeping(uint64_t id) {
+        struct op_session_sweep m = { 0 };
+
+        OP_SET(session_sweep, &m, account_id, SLICE("a"));
+        OP_SET(session_sweep, &m, session_id, SLICE("s1"));
+        OP_SET(session_sweep, &m, unanswered_ms, 1000);
+        OP_SET(session_sweep, &m, silence_ms, 1000);
+        OP_SET(session_sweep, &m, longest_ms, 1000);
+        OP_SET(session_sweep, &m, retries, 1);
+        OP_SET(session_sweep, &m, retry_base_ms, 100);
+        OP_SET(session_sweep, &m, retry_cap_ms, 100);
+        return rig_ask(id, OP_session_sweep, &m);
+}
+
+TEST(a_sweep_is_counted_by_its_result_and_its_events_are_told) {
+        static const char *const results[] = { "kept", "retried", "ended" };
+        struct ask *a = sweeping(1);
+        char body[64];
+
+        subs_add(subs, peer_no(2), SLICE("a"), SLICE("s1"), 7);
+        for (size_t i = 0; i < COUNT(results); i++) {
+                PGresult *res = opened(7 + (int64_t)i);
+
+                (void)snprintf(body, sizeof body, "{\"ok\":true,\"result\":\"%s\"}", results[i]);
+                rig_text(res, 0, "body", body);
+                answer_call(answerer, &a, 1, res);
+                PQclear(res);
+        }
+        assert_int_equal(n_casts, 2); /* nothing new when it was kept */
+        assert_int_equal(casts[1].head, 9);
+
+        PGresult *res = rig_result(6, reply_names);
+
+        rig_text(res, 0, "status", "SESSION_NOT_FOUND");
+        for (int c = 1; c < 6; c++)
+                assert_true(PQsetvalue(res, 0, c, NULL, -1));
+        answer_call(answerer, &a, 1, res);
+        assert_int_equal(replies[1].status, STATUS_SESSION_NOT_FOUND);
+        assert_string_equal(counted_words, "kept retried ended refused ");
+        PQclear(res);
+        ask_free(a);
+}
+
 TEST(an_answer_that_is_none_is_an_internal_error) {
         struct ask *a = stating(1);
         PGresult *res = rig_result(6, reply_names);
@@ -393,6 +436,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(a_changed_access_is_told_to_every_frontend_and_to_nobody_else, setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(what_was_done_is_counted_and_what_was_refused_is_not, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(a_sweep_is_counted_by_its_result_and_its_events_are_told, setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(an_answer_that_is_none_is_an_internal_error, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_page_is_rows_and_what_does_not_fit_is_left_for_the_next, setup,

@@ -108,12 +108,22 @@ void stat_add(enum stat_id s, int64_t n) {
         counted[s] += n;
 }
 
+static char counted_words[256]; /* "kept ended " */
+void stat_add_word(enum stat_id s, const char *word, int64_t n) {
+        size_t at = strlen(counted_words);
+
+        assert_int_equal(s, STAT_sweeps);
+        assert_int_equal(n, 1);
+        (void)snprintf(counted_words + at, sizeof counted_words - at, "%s ", word);
+}
+
 static inline int rig_setup(void **state) {
         (void)state;
         plan_init();
         n_casts = 0;
         full = restarted = NULL;
         memset(counted, 0, sizeof counted);
+        counted_words[0] = '\0';
         for (unsigned i = 0; i < REPLIES; i++) {
                 buf_free(&replies[i].body);
                 memset(&replies[i], 0, sizeof replies[i]);

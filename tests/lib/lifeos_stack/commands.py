@@ -1,4 +1,4 @@
-"""commands - up, down, kill, token, status, logs."""
+"""commands - up, down, kill, sweep, token, status, logs."""
 import json
 import os
 import secrets
@@ -168,6 +168,15 @@ def token(args):
     extra = [x for k in ("account", "role", "ttl") if getattr(args, k) for x in (f"--{k}", getattr(args, k))]
     print(ctl(Layout(args.dir), "token", "--user", args.user, "--quiet", *extra))
     return 0
+
+
+def sweep(args):
+    """What the timer does on an appliance: nothing sweeps a stack but this."""
+    layout = Layout(args.dir)
+    with open(layout.logs / "reconcile", "ab") as log:
+        return subprocess.run([layout.program("lifeos-reconcile"), "--config", str(layout.conf), "--runtime", str(layout.run)],
+                              env={**os.environ, "CREDENTIALS_DIRECTORY": str(layout.keys / "reconcile")}, stdout=log, stderr=log,
+                              check=False).returncode
 
 
 def status(args):
