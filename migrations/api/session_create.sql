@@ -150,6 +150,9 @@ BEGIN
         s.metadata := lib.meta(coalesce(metadata, '{}'));
         s.created_at := at;
         s.updated_at := at;
+        s.seen_at := at;
+        s.retry_count := 0;
+        s.due_at := at;
         IF s.provider = 'livekit' THEN
                 s.provider_participant_id := coalesce(s.provider_participant_id,
                                                       lib.participant(account_id, s.session_id, actor_id));
