@@ -33,6 +33,14 @@ static const struct command commands[] = {
           "  --status S            suspended: its people and keys are refused\n"
           "  --livekit-agents a,b  the agents it may have dispatched into its rooms; \"\" for none\n",
           run_account_set },
+        { "erase", "--account A --session S [--from N] [--to N] --yes",
+          "erase what was said in a call, for good; its events remain, without their payloads",
+          "  --account A     the tenant\n"
+          "  --session S     the call session\n"
+          "  --from N        from this sequence on; default: the first\n"
+          "  --to N          up to this one; default: the newest at this moment\n"
+          "  --yes           without it nothing is done: this cannot be undone\n",
+          run_erase },
         { "keys init", "[DIR] [--current-user]", "make the daemons' keys, each in its own folder below DIR",
           "  DIR             default: what --keys says\n"
           "  --current-user  all daemons run as the caller, not as the users of the package; DIR remembers it\n"

@@ -6,15 +6,21 @@
 -- What an answer may hold, in bytes of JSON, with room for what stands around it in a frame of 4 MiB.
 CREATE FUNCTION lib.page_bytes() RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT 4128768::bigint $$;
 
--- A transcript event as the state of its utterance. If its payload is erased, its words are null.
-CREATE FUNCTION lib.snapshot_json(e lifeos.event, utterance_id text) RETURNS text LANGUAGE sql STABLE AS $$
-        SELECT row_to_json(j)::text FROM (SELECT
-                'snap_' || left(encode(lib.hash(e.account_id, e.session_id, e.event_id, e.sequence::text), 'hex'), 24)
-                        AS "snapshotId",
-                e.session_id AS "sessionId", utterance_id AS "utteranceId", e.event_id AS "eventId",
-                e.sequence AS "sequence", lib.time_text(e.ts) AS "timestamp", lib.time_text(e.ts) AS "ts", e.type AS "type",
-                e.payload -> 'speaker' AS "speaker", e.payload -> 'text' AS "text", e.payload -> 'startMs' AS "startMs",
-                e.payload -> 'endMs' AS "endMs", e.payload AS "payload", lib.ms(e.recorded_at) AS "createdAtMs") j
+-- A transcript event as the state of its utterance. If its payload is erased, its words are null. One expression over
+-- columns, so that it is folded into the query that calls it: called for each row, it would be most of the time.
+CREATE FUNCTION lib.snapshot_json(account_id text, session_id text, event_id text, sequence bigint, ts text, type text,
+                                  payload json, recorded_at bigint, utterance_id text) RETURNS text
+LANGUAGE sql STABLE AS $$
+        SELECT '{"snapshotId":"snap_' || left(encode(sha256(convert_to(
+                        lib.ns(account_id) || lib.ns(session_id) || lib.ns(event_id) || lib.ns(sequence::text), 'UTF8')),
+                                                     'hex'), 24)
+               || '","sessionId":"' || session_id || '","utteranceId":' || to_json(utterance_id)::text
+               || ',"eventId":"' || event_id || '","sequence":' || sequence || ',"timestamp":"' || ts || '","ts":"' || ts
+               || '","type":"' || type || '","speaker":' || coalesce((payload -> 'speaker')::text, 'null')
+               || ',"text":' || coalesce((payload -> 'text')::text, 'null')
+               || ',"startMs":' || coalesce((payload -> 'startMs')::text, 'null')
+               || ',"endMs":' || coalesce((payload -> 'endMs')::text, 'null')
+               || ',"payload":' || coalesce(payload::text, 'null') || ',"createdAtMs":' || lib.ms(recorded_at) || '}'
 $$;
 
 -- The state of each utterance among the newest n segments (NULL: among all), by first appearance: a final beats any
@@ -43,9 +49,12 @@ BEGIN
                             WHERE t.account_id = account_id AND t.session_id = session_id
                             ORDER BY t.sequence DESC LIMIT n) w
                       GROUP BY w.utterance_id ORDER BY 2 DESC OFFSET 0) k
-                CROSS JOIN LATERAL (SELECT lib.snapshot_json(e, k.utterance_id) AS state FROM lifeos.event e
-                                    WHERE e.account_id = account_id AND e.session_id = session_id
-                                          AND e.sequence = k.sequence OFFSET 0) j
+                CROSS JOIN LATERAL (
+                        SELECT lib.snapshot_json(x.account_id, x.session_id, x.event_id, x.sequence, x.at, x.type, x.payload,
+                                                 x.recorded_at, k.utterance_id) AS state
+                        FROM (SELECT e.*, lib.time_text(e.ts) AS at FROM lifeos.event e
+                              WHERE e.account_id = account_id AND e.session_id = session_id AND e.sequence = k.sequence
+                              OFFSET 0) x OFFSET 0) j
                 ORDER BY k.sequence DESC
         LOOP
                 read := u.read;
@@ -100,27 +109,30 @@ CREATE FUNCTION lib.transcript_page(account_id text, session_id text, after bigi
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-        x record;
+        found record;
         room bigint := lib.page_bytes();
 BEGIN
         snapshots := '{}';
         has_more := false;
-        FOR x IN
+        FOR found IN
                 SELECT k.sequence, j.snapshot
                 FROM (SELECT t.sequence, t.utterance_id FROM lifeos.transcript_segment t
                       WHERE t.account_id = account_id AND t.session_id = session_id AND t.sequence > after
                             AND (utterance_id IS NULL OR t.utterance_id = utterance_id)
                       ORDER BY t.sequence LIMIT lim + 1) k
-                CROSS JOIN LATERAL (SELECT lib.snapshot_json(e, k.utterance_id) AS snapshot FROM lifeos.event e
-                                    WHERE e.account_id = account_id AND e.session_id = session_id
-                                          AND e.sequence = k.sequence OFFSET 0) j
+                CROSS JOIN LATERAL (
+                        SELECT lib.snapshot_json(x.account_id, x.session_id, x.event_id, x.sequence, x.at, x.type, x.payload,
+                                                 x.recorded_at, k.utterance_id) AS snapshot
+                        FROM (SELECT e.*, lib.time_text(e.ts) AS at FROM lifeos.event e
+                              WHERE e.account_id = account_id AND e.session_id = session_id AND e.sequence = k.sequence
+                              OFFSET 0) x OFFSET 0) j
                 ORDER BY k.sequence
         LOOP
-                room := room - octet_length(x.snapshot) - 1;
+                room := room - octet_length(found.snapshot) - 1;
                 has_more := cardinality(snapshots) = lim OR room < 0;
                 EXIT WHEN has_more;
-                snapshots := snapshots || x.snapshot;
-                last := x.sequence;
+                snapshots := snapshots || found.snapshot;
+                last := found.sequence;
         END LOOP;
 END $$;
 

@@ -84,6 +84,10 @@ CREATE FUNCTION t.state_of(session text) RETURNS text LANGUAGE sql AS $$
         SELECT (SELECT string_agg(x ->> 'text', ' ' ORDER BY n) FROM json_array_elements(s.state::json) WITH ORDINALITY e(x, n)) || ' ' || s.complete
         FROM lib.transcript_state('acc', session, NULL) s
 $$;
+CREATE FUNCTION t.erase(session text, since bigint DEFAULT NULL, till bigint DEFAULT NULL, account text DEFAULT 'acc',
+                        command text DEFAULT NULL, hash bytea DEFAULT '\x06') RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.event_erase(coalesce(command, t.command()), account, session, since, till, hash)
+$$;
 -- A webhook; at and joined are seconds after a fixed moment.
 CREATE FUNCTION t.hook(id text, event text, room text, sid text DEFAULT 'RM_1', part text DEFAULT NULL,
                        at integer DEFAULT 0, joined integer DEFAULT NULL, reason text DEFAULT NULL, kind text DEFAULT NULL)
