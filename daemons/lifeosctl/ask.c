@@ -20,7 +20,7 @@ struct call {
         bool up, answered;
         enum status status;
         char detail[512];
-        struct buf *body;
+        struct buf body;
 };
 
 static void on_up(void *arg, struct channel *c) {
@@ -43,8 +43,8 @@ static void on_answer(void *arg, const struct answer *a) {
         call->answered = true;
         call->status = a->status;
         snprintf(call->detail, sizeof call->detail, "%.*s", SLICE_FMT(a->detail));
-        if (call->body && a->status == STATUS_OK)
-                buf_slice(call->body, a->body);
+        if (a->status == STATUS_OK)
+                buf_slice(&call->body, a->body);
         ev_break(call->loop, EVBREAK_ALL);
 }
 
@@ -116,32 +116,58 @@ bool ask_up(const struct ctl *ctl, enum daemon_id kind, char why[static 256]) {
         return up;
 }
 
-/* The question itself, asked under the sandbox: what comes back may say what it likes. */
+/* The question itself; what comes back may say what it likes. */
 static void call_ask(struct call *call, enum op op, const void *msg) {
-        sandbox_enter(CTL, false);
+        call->answered = false;
+        call->status = STATUS_BUSY;
+        buf_clear(&call->body);
         if (channel_call(call->peer, op, msg, ANSWER_MS, on_answer, call) != STATUS_OK)
                 return;
         while (!call->answered)
                 ev_run(call->loop, 0);
 }
 
-int ask(const struct ctl *ctl, enum daemon_id kind, enum op op, const void *msg, struct buf *body) {
-        struct call call = { .body = body, .status = STATUS_BUSY };
-        const struct status_row *row;
-        char why[256];
+static int check(const struct ctl *ctl, enum op op, const void *msg) {
         int field = op_check(op, msg);
 
-        if (field != 0)
-                return ctl_fail("%s is not what it may be; see lifeosctl help %s",
-                                op_desc(op)->fields[field - 1].name, ctl->command->words);
+        if (field == 0)
+                return CTL_DONE;
+        return ctl_fail("%s is not what it may be; see lifeosctl help %s", op_desc(op)->fields[field - 1].name,
+                        ctl->command->words);
+}
+
+int ask_on(const struct ctl *ctl, enum daemon_id kind, enum op op, const void *msg, ask_next_fn *next, void *arg) {
+        struct call call = { 0 };
+        char why[256];
+        int r = check(ctl, op, msg);
+
+        if (r != CTL_DONE)
+                return r;
         if (call_open(&call, ctl, kind, why) != 0 || call_up(&call, kind, why) != 0) {
                 call_close(&call);
                 return ctl_fail("%s", why);
         }
-        call_ask(&call, op, msg);
+        buf_init(&call.body, FRAME_PAYLOAD_MAX);
+        sandbox_enter(CTL, false);
+        do
+                call_ask(&call, op, msg);
+        while (call.status == STATUS_OK && next(arg, buf_view(&call.body)));
         call_close(&call);
+        buf_free(&call.body);
         if (call.status == STATUS_OK)
                 return CTL_DONE;
-        row = status_row(call.status);
+
+        const struct status_row *row = status_row(call.status);
+
         return ctl_fail("%s: %s", row->name, call.detail[0] ? call.detail : row->text);
+}
+
+static bool keep(void *arg, struct slice body) {
+        if (arg)
+                buf_slice(arg, body);
+        return false;
+}
+
+int ask(const struct ctl *ctl, enum daemon_id kind, enum op op, const void *msg, struct buf *body) {
+        return ask_on(ctl, kind, op, msg, keep, body);
 }

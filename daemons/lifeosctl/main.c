@@ -33,6 +33,14 @@ static const struct command commands[] = {
           "  --status S            suspended: its people and keys are refused\n"
           "  --livekit-agents a,b  the agents it may have dispatched into its rooms; \"\" for none\n",
           run_account_set },
+        { "erase", "--account A --session S [--from N] [--to N] --yes",
+          "erase what was said in a call, for good; its events remain, without their payloads",
+          "  --account A     the tenant\n"
+          "  --session S     the call session\n"
+          "  --from N        from this sequence on; default: the first\n"
+          "  --to N          up to this one; default: the newest at this moment\n"
+          "  --yes           without it nothing is done: this cannot be undone\n",
+          run_erase },
         { "keys init", "[DIR] [--current-user]", "make the daemons' keys, each in its own folder below DIR",
           "  DIR             default: what --keys says\n"
           "  --current-user  all daemons run as the caller, not as the users of the package; DIR remembers it\n"
@@ -46,6 +54,14 @@ static const struct command commands[] = {
         { "livekit set-keys", "", "read LiveKit's API keys from stdin, one \"key secret\" a line",
           "  The first one signs tokens, all of them verify webhooks. No input: LiveKit is switched off.\n",
           run_livekit_set_keys },
+        { "tls", "--cert FILE [--listen [A]:P] [--write] [--file F] [--force]",
+          "print or write the configuration of hitch, which serves TLS in front of the gateway",
+          "  --cert FILE     a PEM file with certificate, chain and private key, not readable by everybody\n"
+          "  --listen [A]:P  where; default: [*]:443\n"
+          "  --write         write it to --file instead of stdout\n"
+          "  --file F        default: /etc/hitch/hitch.conf\n"
+          "  --force         also over a file that lifeosctl did not write\n",
+          run_tls },
         { "config example", "", "print every setting with its bounds, default and meaning", "", run_config_example },
         { "config check", "[FILE]", "say what is wrong with a configuration file, or that nothing is", "",
           run_config_check },

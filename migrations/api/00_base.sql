@@ -1,8 +1,9 @@
 -- 00_base.sql - the two code schemas, made anew each time: lib (ours) and api (what the writer may call).
 --
 -- Rules of every function in here, kept by tests/sql/lint: pinned search_path, schema-qualified names, no SQL put
--- together from text, no EXCEPTION blocks, event and audit are only inserted into. A refusal is returned before the
--- first write; after it a function only raises, with the SQLSTATE of common/status.def.
+-- together from text, no EXCEPTION blocks, event and audit are only inserted into (event_erase takes payloads away).
+-- A refusal is returned before the first write; after it a function only raises, with the SQLSTATE of
+-- common/status.def.
 -- Plans are generic and by index, whatever the statistics of a young table say: the tables grow, the plans stay.
 
 DROP SCHEMA IF EXISTS api CASCADE;

@@ -69,40 +69,6 @@ LANGUAGE sql STABLE AS $$
         WHERE c.account_id = $1 AND c.session_id = $2 AND c.consumer_id = $3
 $$;
 
--- A transcript event as the state of its utterance.
-CREATE FUNCTION lib.snapshot_json(e lifeos.event) RETURNS text LANGUAGE sql STABLE AS $$
-        SELECT row_to_json(j)::text FROM (SELECT
-                'snap_' || left(encode(lib.hash(e.account_id, e.session_id, e.event_id, e.sequence::text), 'hex'), 24)
-                        AS "snapshotId",
-                e.session_id AS "sessionId", e.payload ->> 'utteranceId' AS "utteranceId", e.event_id AS "eventId",
-                e.sequence AS "sequence", lib.time_text(e.ts) AS "timestamp", lib.time_text(e.ts) AS "ts", e.type AS "type",
-                e.payload -> 'speaker' AS "speaker", e.payload -> 'text' AS "text", e.payload -> 'startMs' AS "startMs",
-                e.payload -> 'endMs' AS "endMs", e.payload AS "payload", lib.ms(e.recorded_at) AS "createdAtMs") j
-$$;
-
--- The state of each utterance among the newest n segments, by first appearance: a final beats any partial, the later
--- of two beats the earlier. Of more than an answer can hold, those that appeared last.
-CREATE FUNCTION lib.transcript_state(account_id text, session_id text, n bigint, OUT state text, OUT read bigint)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_variable
-BEGIN
-        SELECT '[' || coalesce(string_agg(lib.snapshot_json(x.e), ',' ORDER BY x.appeared)
-                                       FILTER (WHERE x.newer IS NULL OR x.newer < 1500000), '') || ']', max(x.n)
-        INTO state, read
-        FROM (SELECT e, k.appeared, k.n, sum(2 * coalesce(octet_length(e.payload::text), 0) + 800) OVER
-                             (ORDER BY k.appeared DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS newer
-              FROM (SELECT DISTINCT ON (w.utterance_id) w.sequence, w.appeared, w.n
-                    FROM (SELECT s.utterance_id, s.sequence, s.final, count(*) OVER () AS n,
-                                 min(s.sequence) OVER (PARTITION BY s.utterance_id) AS appeared
-                          FROM (SELECT t.utterance_id, t.sequence, t.final FROM lifeos.transcript_segment t
-                                WHERE t.account_id = account_id AND t.session_id = session_id
-                                ORDER BY t.sequence DESC LIMIT n) s) w
-                    ORDER BY w.utterance_id, w.final DESC, w.sequence DESC) k
-              JOIN lifeos.event e ON e.account_id = account_id AND e.session_id = session_id
-                      AND e.sequence = k.sequence) x;
-        read := coalesce(read, 0);
-END $$;
-
 -- One page by sequence. A timestamp only filters, and only when no sequence is given. Together with the `taken` bytes
 -- that the answer has already it stays under a frame's 4 MiB, but there is always one event.
 CREATE FUNCTION lib.event_page(account_id text, session_id text, after_sequence bigint, after_ts bigint,
@@ -133,7 +99,7 @@ SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bit
 DECLARE
         see record := lib.session_admit(account_id, actor_id, actor_role, session_id, 'read');
         lim bigint := coalesce("limit", 100);
-        snaps bigint := coalesce(snapshot_limit, 2000);
+        snaps bigint := snapshot_limit; -- NULL: of all of them
         given text := CASE WHEN after_sequence IS NULL THEN coalesce(after_timestamp, after_ts) END;
         mark bigint := lib.time_parse(given);
         start bigint := after_sequence;
@@ -166,7 +132,7 @@ BEGIN
                 CASE WHEN diagnostics THEN lib.object(
                         '{eventsQueryMs,snapshotsQueryMs,totalQueryMs,snapshotLimit,snapshotRowsRead,eventsRowsRead}',
                         ARRAY[round((lib.now() - t1) / 1000.0, 3), round((t1 - t0) / 1000.0, 3),
-                              round((lib.now() - t0) / 1000.0, 3), snaps, transcript.read, page.read]::text[]) END);
+                              round((lib.now() - t0) / 1000.0, 3), coalesce(snaps::text, 'null'), transcript.read, page.read]::text[]) END);
         RETURN reply;
 END $$;
 
@@ -177,7 +143,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         next_cursor bigint := coalesce(page.last, after_sequence, CASE WHEN given IS NOT NULL THEN head END, 0);
         keys text[] := '{ok,sessionId,resume,watermark,events,nextCursor,hasMore,transcriptState,'
-                       'transcriptSnapshotsCount}';
+                       'transcriptComplete,transcriptSnapshotsCount}';
         vals text[] := ARRAY['true', lib.js(s.session_id),
                 lib.object('{reconnectWindowMs,resumeValidUntilMs,lastAckSequence,latestSequence}',
                            ARRAY[s.reconnect_window_ms::text, coalesce(lib.ms(s.resume_valid_until)::text, 'null'),
@@ -185,7 +151,8 @@ DECLARE
                 lib.object('{timestamp,eventId,sequence}',
                            ARRAY[lib.js(given), lib.js(CASE WHEN given IS NOT NULL THEN after_event_id END),
                                  coalesce(after_sequence::text, 'null')])::text,
-                page.events, next_cursor::text, (head > next_cursor)::text, transcript.state, transcript.read::text];
+                page.events, next_cursor::text, (head > next_cursor)::text, transcript.state,
+                transcript.complete::text, transcript.read::text];
 BEGIN
         IF diagnostics IS NOT NULL THEN
                 keys := keys || 'diagnostics'::text;

@@ -33,3 +33,8 @@ CREATE TABLE lifeos.node (
         node_id         text COLLATE "C" PRIMARY KEY,
         seen_at         bigint NOT NULL
 );
+
+-- Segments that are compacted away leave where their utterance began with the one that tells its state.
+ALTER TABLE lifeos.transcript_segment ADD COLUMN began bigint;
+COMMENT ON COLUMN lifeos.transcript_segment.began IS
+        'the first sequence of its utterance, if the segments before this one were compacted away; else NULL';

@@ -16,6 +16,7 @@ export const ingestToken = need('LIFEOS_INGEST_TOKEN');
 
 const tokenCommand = (process.env.LIFEOS_TOKEN_CMD ?? new URL('../stack', import.meta.url).pathname + ' token').split(' ');
 const killCommand = (process.env.LIFEOS_KILL_CMD ?? new URL('../stack', import.meta.url).pathname + ' kill').split(' ');
+const ctlCommand = (process.env.LIFEOS_CTL_CMD ?? new URL('../stack', import.meta.url).pathname + ' ctl').split(' ');
 
 export const unique = (prefix) => `${prefix}-${randomBytes(8).toString('hex')}`;
 
@@ -23,6 +24,11 @@ export const unique = (prefix) => `${prefix}-${randomBytes(8).toString('hex')}`;
 export function userToken(user, { account, role } = {}) {
   const more = [...(account ? ['--account', account] : []), ...(role ? ['--role', role] : [])];
   return execFileSync(tokenCommand[0], [...tokenCommand.slice(1), '--user', user, ...more], { encoding: 'utf8' }).trim();
+}
+
+/** The operator's lifeosctl; throws what it said unless it succeeds. */
+export function operator(...words) {
+  return execFileSync(ctlCommand[0], [...ctlCommand.slice(1), ...words], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 /** kill -9; returns when the process is gone. */

@@ -58,6 +58,36 @@ CREATE FUNCTION t.transcript(session text, id text, type text, utterance text, c
         SELECT status FROM t.append(session, ARRAY[id], ARRAY['{"endMs":2,"speaker":"user","startMs":1,"text":"' || content
                                     || '","utteranceId":"' || utterance || '"}'], type => 'transcript.' || type)
 $$;
+-- n transcript events in one request: every so many one utterance, of which the last is the final.
+CREATE FUNCTION t.talk(session text, n integer, every integer) RETURNS SETOF api.event_out LANGUAGE sql AS $$
+        SELECT * FROM api.event_append('{acc}', '{u1}', '{owner}', '{owner}', '{1763711111111111}', array_fill(0, ARRAY[n]),
+                array_fill(session, ARRAY[n]), ARRAY(SELECT session || '-' || i FROM generate_series(1, n) i),
+                ARRAY(SELECT CASE WHEN i % every = 0 THEN 'transcript.final' ELSE 'transcript.partial' END FROM generate_series(1, n) i),
+                array_fill(true, ARRAY[n]), array_fill(1763711111000000, ARRAY[n]),
+                ARRAY(SELECT '{"text":"' || CASE WHEN i % every = 0 THEN 'final ' ELSE 'partial ' END || (i - 1) / every
+                             || '","utteranceId":"u' || (i - 1) / every || '"}' FROM generate_series(1, n) i))
+$$;
+CREATE FUNCTION t.snapshots(session text, n bigint DEFAULT NULL, after bigint DEFAULT NULL, utterance text DEFAULT NULL,
+                            include_stats boolean DEFAULT NULL) RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.transcript_list('acc', 'u1', 'owner', session, n, after, utterance, include_stats)
+$$;
+CREATE FUNCTION t.compact(session text, keep bigint, who text DEFAULT 'u1', account text DEFAULT 'acc', role text DEFAULT 'owner',
+                          command text DEFAULT NULL, hash bytea DEFAULT '\x04') RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.transcript_compact(account, who, role, coalesce(command, t.command()), session, keep, hash)
+$$;
+-- The texts of all its snapshots, and those of its transcript's state with whether it is complete.
+CREATE FUNCTION t.texts(session text) RETURNS text LANGUAGE sql AS $$
+        SELECT string_agg(x ->> 'text', ' ' ORDER BY n)
+        FROM json_array_elements((t.snapshots(session, 2000)).body -> 'snapshots') WITH ORDINALITY e(x, n)
+$$;
+CREATE FUNCTION t.state_of(session text) RETURNS text LANGUAGE sql AS $$
+        SELECT (SELECT string_agg(x ->> 'text', ' ' ORDER BY n) FROM json_array_elements(s.state::json) WITH ORDINALITY e(x, n)) || ' ' || s.complete
+        FROM lib.transcript_state('acc', session, NULL) s
+$$;
+CREATE FUNCTION t.erase(session text, since bigint DEFAULT NULL, till bigint DEFAULT NULL, account text DEFAULT 'acc',
+                        command text DEFAULT NULL, hash bytea DEFAULT '\x06') RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.event_erase(coalesce(command, t.command()), account, session, since, till, hash)
+$$;
 -- A webhook; at and joined are seconds after a fixed moment.
 CREATE FUNCTION t.hook(id text, event text, room text, sid text DEFAULT 'RM_1', part text DEFAULT NULL,
                        at integer DEFAULT 0, joined integer DEFAULT NULL, reason text DEFAULT NULL, kind text DEFAULT NULL)

@@ -37,7 +37,7 @@ SELECT t.eq((SELECT string_agg(p.oid::regprocedure::text, ' ') FROM pg_proc p WH
 
 --- no function builds SQL from text, swallows errors, or changes what is append-only; SQLSTATEs are those of the statuses
 SELECT t.eq((SELECT string_agg(p.oid::regprocedure::text || ' ' || r, ', ') FROM pg_proc p, unnest(ARRAY['\mEXECUTE\M', '\mEXCEPTION\s+WHEN\M',
-             'UPDATE\s+lifeos\.(event|audit)\M', 'DELETE\s+FROM\s+lifeos\.(event|audit)\M', 'TRUNCATE', '\mdblink', 'pg_read_file', 'COPY\M']) r
+             'UPDATE\s+lifeos\.(event|audit)\M(?!\s+e\s+SET\s+payload = NULL, salt = NULL\s+FROM\M)', 'DELETE\s+FROM\s+lifeos\.(event|audit)\M', 'TRUNCATE', '\mdblink', 'pg_read_file', 'COPY\M']) r
              WHERE p.pronamespace IN ('api'::regnamespace, 'lib'::regnamespace) AND p.prosrc ~* r), NULL);
 SELECT t.eq((SELECT string_agg(p.oid::regprocedure::text || ' ' || m[1], ', ') FROM pg_proc p, regexp_matches(p.prosrc, 'ERRCODE = ''([^'']*)''', 'g') m
              WHERE p.pronamespace IN ('api'::regnamespace, 'lib'::regnamespace) AND m[1] NOT IN ('serialization_failure') AND m[1] !~ '^LO4\d\d$'), NULL);

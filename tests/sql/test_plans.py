@@ -16,6 +16,12 @@ LOOKUPS = {
                               "AND r.command_key = sha256($2::bytea)", "command_receipt_pkey"),
     "newest segments": ("text, text", "SELECT 1 FROM lifeos.transcript_segment t WHERE t.account_id = $1 AND "
                                       "t.session_id = $2 ORDER BY t.sequence DESC LIMIT 10", "transcript_segment_pkey"),
+    "segments of a page": ("text, text", "SELECT 1 FROM lifeos.transcript_segment t WHERE t.account_id = $1 AND "
+                                         "t.session_id = $2 AND t.sequence > 1 AND ('x' IS NULL OR t.utterance_id = 'x') "
+                                         "ORDER BY t.sequence LIMIT 10", "transcript_segment_pkey"),
+    "utterances of a session": ("text, text", "SELECT t.utterance_id, max(t.sequence) FROM lifeos.transcript_segment t WHERE "
+                                              "t.account_id = $1 AND t.session_id = $2 GROUP BY t.utterance_id",
+                                "transcript_segment_pkey"),
 }
 SETTINGS = ("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; "
             "SET enable_mergejoin = off;")

@@ -36,9 +36,13 @@ def build(layout):
     subprocess.run(["ninja", "-C", str(layout.build), "--quiet"], check=True, stdout=sys.stderr)
 
 
-def ctl(layout, *args, stdin=None):
-    argv = [layout.program("lifeosctl"), *args, "--keys", str(layout.keys), "--runtime", str(layout.run),
+def lifeosctl(layout, *args):
+    return [layout.program("lifeosctl"), *args, "--keys", str(layout.keys), "--runtime", str(layout.run),
             "--config", str(layout.conf)]
+
+
+def run_ctl(layout, *args, stdin=None):
+    argv = lifeosctl(layout, *args)
     r = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False)
     if r.returncode:
         raise SystemExit(f"{' '.join(args)}: {r.stderr.strip()}")
@@ -61,8 +65,8 @@ def prepare(layout, args):
     layout.dir.chmod(0o711)
     write_conf(layout, args.set)
     key, secret = "API" + secrets.token_hex(6), secrets.token_urlsafe(36)
-    ctl(layout, "keys", "init", str(layout.keys), "--current-user")
-    ctl(layout, "livekit", "set-keys", stdin=f"{key} {secret}\n")
+    run_ctl(layout, "keys", "init", str(layout.keys), "--current-user")
+    run_ctl(layout, "livekit", "set-keys", stdin=f"{key} {secret}\n")
     say("starting PostgreSQL ...")
     postgres.create(layout.pg)
     postgres.start(layout.pg)
@@ -99,8 +103,8 @@ def up(args):
     ports = json.loads(layout.sockets.read_text())
     url = f"http://127.0.0.1:{ports['http']}"
     until("readiness (see tests/stack logs)", 30, lambda: ready(url))
-    ingest = ctl(layout, "key", "create", "--scope", "ingest", "--account", "*", "--label", "stack")
-    operator = ctl(layout, "key", "create", "--scope", "operator", "--account", "*", "--label", "stack")
+    ingest = run_ctl(layout, "key", "create", "--scope", "ingest", "--account", "*", "--label", "stack")
+    operator = run_ctl(layout, "key", "create", "--scope", "operator", "--account", "*", "--label", "stack")
     write_env(layout, {
         "LIFEOS_URL": url, "LIFEOS_METRICS_URL": f"http://127.0.0.1:{ports['metrics']}/metrics",
         "LIFEOS_LIVEKIT_API_KEY": key, "LIFEOS_LIVEKIT_API_SECRET": secret, "LIFEOS_INGEST_TOKEN": ingest,
@@ -166,7 +170,7 @@ def kill(args):
 
 def token(args):
     extra = [x for k in ("account", "role", "ttl") if getattr(args, k) for x in (f"--{k}", getattr(args, k))]
-    print(ctl(Layout(args.dir), "token", "--user", args.user, "--quiet", *extra))
+    print(run_ctl(Layout(args.dir), "token", "--user", args.user, "--quiet", *extra))
     return 0
 
 
@@ -177,6 +181,10 @@ def sweep(args):
         return subprocess.run([layout.program("lifeos-reconcile"), "--config", str(layout.conf), "--runtime", str(layout.run)],
                               env={**os.environ, "CREDENTIALS_DIRECTORY": str(layout.keys / "reconcile")}, stdout=log, stderr=log,
                               check=False).returncode
+
+
+def ctl(args):
+    return subprocess.run(lifeosctl(Layout(args.dir), *args.words), check=False).returncode
 
 
 def status(args):
