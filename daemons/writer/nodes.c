@@ -7,13 +7,12 @@
 
 #include "errors.h"
 #include "log.h"
-#include "plan.h"
+#include "round.h"
 #include "rows.h"
 #include "settings.h"
 #include "stats.h"
 
 #define BEAT_SECONDS 5.
-#define POLL_STREAMS 1000u
 #define ALONE        5u /* nobody else is seen: polls are this much rarer */
 #define SILENCE      (30 * INT64_C(1000000))
 #define COMPLAINTS   (60 * INT64_C(1000000))
@@ -44,9 +43,7 @@ struct nodes {
         bool listening;   /* PostgreSQL took our LISTEN */
         int64_t next;     /* when a NOTIFY may be sent */
         unsigned telling; /* notices in the NOTIFY that flies */
-        uint64_t round;   /* of polls over all streams */
-        size_t at;
-        bool whole, again; /* this round runs without pauses; and another one after it */
+        struct round round;
         unsigned skipped;
         int64_t complained;
 };
@@ -94,45 +91,18 @@ static void tell(struct nodes *n) {
         ask(n, TELL, OP_node_notify, &m);
 }
 
-/* The next streams of this round. */
+/* The next piece of the round. */
 static void poll(struct nodes *n) {
         struct op_heads_moved m = { 0 };
-        struct stream *st;
-        unsigned count = 0;
 
-        if (!may(n, POLL))
-                return;
-        buf_clear(&n->rows);
-        while (count < POLL_STREAMS && (st = subs_walk(n->subs, n->round, &n->at))) {
-                struct op_node_head h = { 0 };
-
-                OP_SET(node_head, &h, account_id, st->account);
-                OP_SET(node_head, &h, session_id, st->session);
-                OP_SET(node_head, &h, head, st->head);
-                op_rows_add(&n->rows, OP_node_head, &h);
-                count++;
-        }
-        if (count < POLL_STREAMS) { /* the round is over */
-                n->round++;
-                n->at = 0;
-                n->whole = n->again;
-                n->again = false;
-        }
-        if (!count)
+        if (!may(n, POLL) || !round_next(&n->round, &n->rows))
                 return;
         OP_SET(heads_moved, &m, stream, buf_view(&n->rows));
         ask(n, POLL, OP_heads_moved, &m);
 }
 
-/* All streams that are listened to, at once; what is being looked at now may have been read before this news. */
 static void poll_all(struct nodes *n) {
-        if (n->whole) {
-                n->again = true;
-                return;
-        }
-        n->round++;
-        n->at = 0;
-        n->whole = true;
+        round_all(&n->round);
         poll(n);
 }
 
@@ -194,7 +164,9 @@ static void ended(struct nodes *n, enum errand e) {
         } else if (e == TELL) {
                 notes_all(n->notes);
                 n->next = text_mono_micros() + PAUSE;
-        } else if (e == POLL && n->whole && !n->failed) {
+        } else if (e == POLL && n->failed) {
+                round_all(&n->round); /* when it is polled next */
+        } else if (e == POLL && n->round.whole) {
                 poll(n);
         }
         n->failed = false;
@@ -254,7 +226,6 @@ static void on_ready(void *arg) {
         if (pg_query(n->pg, "LISTEN lifeos_heads") && pg_sync(n->pg))
                 sent(n, HEAR);
         beat(n);
-        n->whole = n->again = false;
         notes_all(n->notes);
         poll_all(n);
 }
@@ -304,12 +275,9 @@ static void on_poll(struct ev_loop *loop, ev_timer *w, int revents) {
         if (n->nodes == 1 && ++n->skipped < ALONE)
                 return;
         n->skipped = 0;
-        if (n->listening)
-                poll(n);
-        else if (!n->whole)
-                poll_all(n);
-        else
-                poll(n); /* one that failed half way */
+        if (!n->listening && !n->round.whole)
+                round_all(&n->round);
+        poll(n);
 }
 
 void nodes_doubt(struct nodes *n) {
@@ -324,7 +292,8 @@ struct nodes *nodes_new(struct ev_loop *loop, struct subs *subs, struct publish 
 
         if (!n)
                 die("out of memory");
-        *n = (struct nodes){ .loop = loop, .subs = subs, .publish = publish, .notes = notes_new(), .round = 1 };
+        *n = (struct nodes){ .loop = loop, .subs = subs, .publish = publish, .notes = notes_new() };
+        round_init(&n->round, subs);
         randombytes_buf(id, sizeof id);
         text_hex(id, sizeof id, n->id);
         params_init(&n->params);
@@ -341,4 +310,16 @@ struct nodes *nodes_new(struct ev_loop *loop, struct subs *subs, struct publish 
         ev_timer_start(loop, &n->beat);
         ev_timer_start(loop, &n->poll);
         return n;
+}
+
+void nodes_free(struct nodes *n) {
+        ev_prepare_stop(n->loop, &n->prepare);
+        ev_timer_stop(n->loop, &n->beat);
+        ev_timer_stop(n->loop, &n->poll);
+        ev_timer_stop(n->loop, &n->wait);
+        publish_notes(n->publish, NULL);
+        notes_free(n->notes);
+        params_free(&n->params);
+        buf_free(&n->rows);
+        free(n);
 }
