@@ -131,6 +131,8 @@ class Supervisor:
             self.start(fds[fd])
         if not self.layout.joined.is_symlink():
             self.keep_postgres(now)
+        elif not self.layout.pg.exists():  # the stack that was joined is gone
+            self.stop()
 
     def keep_postgres(self, now):
         pid = postgres.pid(self.layout.pg)
