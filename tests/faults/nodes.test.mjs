@@ -20,9 +20,10 @@ after(() => b?.end());
 
 const send = (s, at, events) => persistent('POST', '/v1/realtime/events', { token: ingestToken, body: events, at }, 60);
 
-/** Listeners on both appliances, ready. */
-async function listening(s) {
+/** Listeners on both appliances, ready; gone with their test, however it ends. */
+async function listening(t, s) {
   const both = [new Listener(s.token, s.id), new Listener(s.token, s.id, { at: b.url })];
+  t.after(() => both.forEach((l) => l.close()));
   await Promise.all(both.map((l) => l.ready()));
   return both;
 }
@@ -30,7 +31,6 @@ async function listening(s) {
 async function heardAll(s, listeners, n, seconds = 60) {
   for (const l of listeners) {
     await l.reached(n, seconds);
-    l.close();
     assert.deepEqual(l.sequences, counted(n), 'every event once, in order');
   }
   assert.deepEqual((await history(s.token, s.id)).map((e) => e.sequence), counted(n));
@@ -42,9 +42,9 @@ test('the second appliance is in a network of its own', { skip: process.getuid()
   assert.equal((await fetch(`${b.url}/health/ready`)).status, 200);
 });
 
-test('events sent to two appliances in turn are heard on both, gapless and in order', async () => {
+test('events sent to two appliances in turn are heard on both, gapless and in order', async (t) => {
   const s = await newSession();
-  const listeners = await listening(s);
+  const listeners = await listening(t, s);
   for (let i = 1; i <= 60; i++) {
     const r = await send(s, i % 2 ? url : b.url, counted(1 + (i % 3)).map((k) => partial(s.id, i * 10 + k)));
     assert.equal(r.status, 200, r.text);
@@ -52,18 +52,18 @@ test('events sent to two appliances in turn are heard on both, gapless and in or
   await heardAll(s, listeners, 1 + 120);
 });
 
-test('a change of state made on one appliance is heard on the other', async () => {
+test('a change of state made on one appliance is heard on the other', async (t) => {
   const s = await newSession();
-  const listeners = await listening(s);
+  const listeners = await listening(t, s);
   const r = await persistent('POST', `/v1/call/sessions/${s.id}/state`, { token: s.token, body: { status: 'ended' }, at: b.url });
   assert.equal(r.status, 200, r.text);
   await heardAll(s, listeners, 2);
   assert.deepEqual(listeners[0].events.map((e) => e.type), ['call.started', 'call.ended']);
 });
 
-test('a burst of events takes few notices, never more than commits, and none comes back to its sender', async () => {
+test('a burst of events takes few notices, never more than commits, and none comes back to its sender', async (t) => {
   const s = await newSession();
-  const listeners = await listening(s);
+  const listeners = await listening(t, s);
   const before = await figuresOf(metricsUrl), there = await b.figures();
   const requests = counted(200).map((i) => send(s, url, counted(10).map((k) => partial(s.id, i * 100 + k))));
   for (const r of await Promise.all(requests)) assert.equal(r.status, 200, r.text);
@@ -81,9 +81,9 @@ test('a burst of events takes few notices, never more than commits, and none com
   assert.equal(now('node_notices_received_total'), before('node_notices_received_total'));
 });
 
-test('with notices that cannot be sent, polling alone carries every event', async () => {
+test('with notices that cannot be sent, polling alone carries every event', async (t) => {
   const s = await newSession();
-  const listeners = await listening(s);
+  const listeners = await listening(t, s);
   sql('REVOKE EXECUTE ON FUNCTION api.node_notify FROM "lifeos-writer"');
   try {
     const before = await figuresOf(metricsUrl), there = await b.figures();
@@ -94,22 +94,38 @@ test('with notices that cannot be sent, polling alone carries every event', asyn
   } finally { sql('GRANT EXECUTE ON FUNCTION api.node_notify TO "lifeos-writer"'); }
 });
 
-test('what was committed while notices could not be sent is heard when they can be again', async () => {
+test('what was committed while notices could not be sent is heard when they can be again', async (t) => {
   const s = await newSession();
-  const listeners = await listening(s);
+  const listeners = await listening(t, s);
   sql('REVOKE EXECUTE ON FUNCTION api.node_notify FROM "lifeos-writer"');
   try { await send(s, url, [partial(s.id, 1)]); } finally { sql('GRANT EXECUTE ON FUNCTION api.node_notify TO "lifeos-writer"'); }
   await heardAll(s, listeners, 2, 15);
 });
 
-test('with the connections that hear and tell cut all the time, every event arrives', async () => {
+const CUT = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lifeos-writer'
+  AND query ~ 'api[.](node_|heads_moved)|^LISTEN'`;
+
+test('what was committed while the appliances could neither hear nor tell is heard when they can again', async (t) => {
   const s = await newSession();
-  const listeners = await listening(s);
+  const listeners = await listening(t, s);
+  sql('ALTER ROLE "lifeos-writer" NOLOGIN');
+  try {
+    assert.ok(sql(CUT).length >= 2);
+    const r = await send(s, url, [partial(s.id, 1)]);
+    assert.equal(r.status, 200, 'commits need none of it');
+    await listeners[0].reached(2, 15);
+    assert.deepEqual(listeners[1].sequences, [1]);
+  } finally { sql('ALTER ROLE "lifeos-writer" LOGIN'); }
+  await heardAll(s, listeners, 2, 15);
+});
+
+test('with the connections that hear and tell cut all the time, every event arrives', async (t) => {
+  const s = await newSession();
+  const listeners = await listening(t, s);
   let stop = false, cuts = 0;
   const cutting = (async () => {
     while (!stop) {
-      cuts += sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lifeos-writer'
-        AND query ~ 'api[.](node_|heads_moved)|^LISTEN'`).length;
+      cuts += sql(CUT).length;
       await wait(20);
     }
   })();
@@ -145,9 +161,9 @@ const victims = {
 };
 
 for (const [victim, strike] of Object.entries(victims)) {
-  test(`kill -9 of ${victim} three times under load: listeners of both hear all that was acknowledged, once`, async () => {
+  test(`kill -9 of ${victim} three times under load: listeners of both hear all that was acknowledged, once`, async (t) => {
     const s = await newSession();
-    const listeners = await listening(s);
+    const listeners = await listening(t, s);
     const publishers = [publisher(s, url), publisher(s, b.url)];
     const progress = async () => {
       const before = publishers.map((p) => p.acked.size);
