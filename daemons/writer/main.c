@@ -5,6 +5,7 @@
 #include "daemon.h"
 #include "lane.h"
 #include "log.h"
+#include "nodes.h"
 #include "plan.h"
 #include "reports.h"
 #include "settings.h"
@@ -20,6 +21,7 @@ struct writer {
         struct reader *reader;
         struct reports *reports;
         struct upkeep *upkeep;
+        struct nodes *nodes;
         ev_timer state;
         char said[300];
 };
@@ -57,6 +59,7 @@ static void on_down(void *arg, struct channel *c) {
 static void settle_doubt(struct writer *w) {
         if (!lanes_doubt(w->lanes))
                 return;
+        nodes_doubt(w->nodes);
         for (struct channel *c = NULL; (c = hub_next(w->daemon->hub, c));)
                 if (channel_kind(c) == FRONTEND)
                         channel_restart(c, "something may have been committed that its listeners were not told of");
@@ -101,6 +104,7 @@ static void writer_connect(struct daemon *d) {
         w->reader = reader_new(d->loop, w->answerer, w->watch);
         w->reports = reports_new(d->loop, w->subs, w->reader);
         w->upkeep = upkeep_new(d->loop);
+        w->nodes = nodes_new(d->loop, w->subs, w->publish);
         ev_timer_init(&w->state, on_state, 0., 0.1);
         w->state.data = w;
         ev_timer_start(d->loop, &w->state);

@@ -19,6 +19,8 @@ struct pg {
         enum pg_role role;
         const struct pg_events *ev;
         void *arg;
+        void (*ready)(void *arg); /* pg_hear() */
+        void (*notice)(void *arg, struct slice payload);
         PGconn *conn;
         enum pg_state state;
         ev_io io;
@@ -31,7 +33,9 @@ struct pg {
         char trouble[256], said[256];
 };
 
-static const char *const roles[] = { [PG_LANE] = "lane", [PG_READER] = "reader", [PG_UPKEEP] = "upkeep" };
+static const char *const roles[] = {
+        [PG_LANE] = "lane", [PG_READER] = "reader", [PG_UPKEEP] = "upkeep", [PG_NODES] = "nodes"
+};
 
 static void connect_now(struct pg *p);
 
@@ -97,6 +101,8 @@ static void now_ready(struct pg *p) {
         if (p->said[0])
                 log_note("PostgreSQL, %s: connected again", roles[p->role]);
         p->trouble[0] = p->said[0] = '\0';
+        if (p->ready)
+                p->ready(p->arg);
 }
 
 /* false: the connection is not usable; trouble says why. */
@@ -121,6 +127,15 @@ static bool setup_step(struct pg *p, PGresult *res) {
         return ok;
 }
 
+static void notices(struct pg *p) {
+        PGnotify *n;
+
+        while (!p->broken && p->notice && (n = PQnotifies(p->conn))) {
+                p->notice(p->arg, slice_of(n->extra));
+                PQfreemem(n);
+        }
+}
+
 /* Hands over what has arrived. false: close. */
 static bool receive(struct pg *p) {
         if (!PQconsumeInput(p->conn)) {
@@ -140,6 +155,7 @@ static bool receive(struct pg *p) {
                 p->syncs -= PQresultStatus(res) == PGRES_PIPELINE_SYNC;
                 p->ev->result(p->arg, res);
         }
+        notices(p);
         if (PQstatus(p->conn) == CONNECTION_BAD) {
                 trouble(p, PQerrorMessage(p->conn));
                 return false;
@@ -252,6 +268,11 @@ struct pg *pg_new(struct ev_loop *loop, enum pg_role role, const struct pg_event
         ev_timer_set(&p->timer, 0., 0.);
         ev_timer_start(loop, &p->timer);
         return p;
+}
+
+void pg_hear(struct pg *p, void (*ready)(void *arg), void (*notice)(void *arg, struct slice payload)) {
+        p->ready = ready;
+        p->notice = notice;
 }
 
 bool pg_ready(const struct pg *p) {

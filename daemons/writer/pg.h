@@ -15,9 +15,11 @@ struct pg_events {
         void (*lost)(void *arg);
 };
 
-enum pg_role { PG_LANE, PG_READER, PG_UPKEEP };
+enum pg_role { PG_LANE, PG_READER, PG_UPKEEP, PG_NODES };
 
 struct pg *pg_new(struct ev_loop *loop, enum pg_role role, const struct pg_events *ev, void *arg);
+/* Also say when it became ready, and hand on what others notify of once it has asked to LISTEN; same arg. */
+void pg_hear(struct pg *p, void (*ready)(void *arg), void (*notice)(void *arg, struct slice payload));
 bool pg_ready(const struct pg *p);
 /* Why it is not ready, for people; never NULL. */
 const char *pg_trouble(const struct pg *p);

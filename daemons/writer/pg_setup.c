@@ -25,6 +25,11 @@ static struct session session_of(enum pg_role role) {
                 return (struct session){ { "SET synchronous_commit = on", "SET statement_timeout = '30s'",
                                            "SET lock_timeout = '2s'" },
                                          3 };
+        if (role == PG_NODES) /* what is said here is said again: it need not survive, nor wait for a standby */
+                return (struct session){ { "SET synchronous_commit = off", "SET statement_timeout = '5s'",
+                                           "SET lock_timeout = '2s'",
+                                           "SET idle_in_transaction_session_timeout = '10s'" },
+                                         4 };
         snprintf(parked, sizeof parked, "SET lifeos.webhooks_parked_max = %lld",
                  (long long)setting_int(SETTING_webhooks_parked_max));
         return (struct session){ { "SET synchronous_commit = on", "SET statement_timeout = '10s'",
@@ -47,6 +52,8 @@ static bool session_send(PGconn *conn, enum pg_role role) {
 }
 
 static bool mine(enum pg_role role, int op) {
+        if (role == PG_NODES)
+                return plan_node((enum op)op);
         return role == PG_LANE ? plan_lane((enum op)op) : role == PG_READER && plan_reader((enum op)op);
 }
 

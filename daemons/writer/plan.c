@@ -69,14 +69,18 @@ const struct plan *plan_of(enum op op) {
         return &plans[op];
 }
 
+bool plan_node(enum op op) {
+        return plans[op].sql && plans[op].desc->from == WRITER;
+}
+
 bool plan_lane(enum op op) {
         enum mode m = plans[op].desc->mode;
 
-        return plans[op].sql && (m == WRITE || m == BATCH);
+        return plans[op].sql && !plan_node(op) && (m == WRITE || m == BATCH);
 }
 
 bool plan_reader(enum op op) {
         enum mode m = plans[op].desc->mode;
 
-        return plans[op].sql && (m == READ || m == LISTEN);
+        return plans[op].sql && !plan_node(op) && (m == READ || m == LISTEN);
 }

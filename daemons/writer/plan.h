@@ -24,3 +24,5 @@ const struct plan *plan_of(enum op op);
 /* Does PostgreSQL run this op, on a lane (WRITE, BATCH) or on the reader (READ, LISTEN)? */
 bool plan_lane(enum op op);
 bool plan_reader(enum op op);
+/* Or do we ask it ourselves, on the connection that is about other appliances (WRITER to WRITER)? */
+bool plan_node(enum op op);

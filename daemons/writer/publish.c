@@ -21,6 +21,7 @@ struct publish {
         struct ev_loop *loop;
         struct subs *subs;
         struct watch *watch;
+        struct notes *notes; /* may be NULL */
         struct entry *entry;
         size_t n, cap;
         struct buf event, rows;
@@ -73,12 +74,24 @@ static void tell_head(struct publish *p, struct stream *st, int64_t head) {
         }
 }
 
-void publish_head(struct publish *p, struct slice account, struct slice session, int64_t head) {
+bool publish_told(struct publish *p, struct slice account, struct slice session, int64_t head) {
         struct stream *st = subs_find(p->subs, account, session);
 
         watch_note(p->watch, account, session, head);
-        if (st)
-                tell_head(p, st, head);
+        if (!st || head <= st->head)
+                return false;
+        tell_head(p, st, head);
+        return true;
+}
+
+void publish_head(struct publish *p, struct slice account, struct slice session, int64_t head) {
+        if (p->notes)
+                notes_add(p->notes, account, session, head);
+        publish_told(p, account, session, head);
+}
+
+void publish_notes(struct publish *p, struct notes *notes) {
+        p->notes = notes;
 }
 
 void publish_missed(struct publish *p, const struct channel *c, struct slice account, struct slice session) {
@@ -92,7 +105,7 @@ void publish_missed(struct publish *p, const struct channel *c, struct slice acc
 /* ---- events ---- */
 
 bool publish_wanted(const struct publish *p) {
-        return subs_count(p->subs) > 0 || watch_any(p->watch);
+        return subs_count(p->subs) > 0 || watch_any(p->watch) || (p->notes && notes_wanted(p->notes));
 }
 
 static bool room(struct publish *p) {
@@ -112,6 +125,8 @@ void publish_add(struct publish *p, const struct op_event_in *in, const struct o
                  size_t at) {
         struct stream *st = subs_find(p->subs, out->account_id, in->session_id);
 
+        if (p->notes)
+                notes_add(p->notes, out->account_id, in->session_id, out->sequence);
         watch_note(p->watch, out->account_id, in->session_id, out->sequence);
         if (!st)
                 return;

@@ -3,6 +3,7 @@
 
 #include <ev.h>
 
+#include "notes.h"
 #include "subs.h"
 #include "watch.h"
 
@@ -10,8 +11,13 @@ struct publish;
 struct publish *publish_new(struct ev_loop *loop, struct subs *subs, struct watch *watch);
 void publish_free(struct publish *p);
 
-/* This stream has events up to head. */
+/* What is committed here is also noted there, for other appliances. */
+void publish_notes(struct publish *p, struct notes *notes);
+
+/* We committed to this stream: it has events up to head. */
 void publish_head(struct publish *p, struct slice account, struct slice session, int64_t head);
+/* The same, found or heard of; true if listeners had to be told. */
+bool publish_told(struct publish *p, struct slice account, struct slice session, int64_t head);
 
 /* A listener was added to a stream that had moved on since it was read: tell it the head. */
 void publish_missed(struct publish *p, const struct channel *c, struct slice account, struct slice session);

@@ -9,6 +9,7 @@
 struct subs {
         struct stream **slot; /* linear probing; a power of two, at most half full */
         size_t cap, n;
+        bool moved; /* a stream changed its slot since subs_walk() came by */
         unsigned max;
         struct peer *peers;
         unsigned char key[crypto_shorthash_KEYBYTES]; /* session ids may be chosen by clients */
@@ -46,6 +47,7 @@ static bool grow(struct subs *s) {
                 return false;
         s->slot = slot;
         s->cap = cap;
+        s->moved = true;
         for (size_t i = 0; i < was; i++)
                 if (old[i])
                         slot[place(s, old[i]->hash, old[i]->account, old[i]->session)] = old[i];
@@ -64,6 +66,7 @@ static void take_out(struct subs *s, const struct stream *st) {
                         continue;
                 s->slot[hole] = s->slot[i];
                 hole = i;
+                s->moved = true;
         }
         s->slot[hole] = NULL;
         s->n--;
@@ -71,6 +74,25 @@ static void take_out(struct subs *s, const struct stream *st) {
 
 struct stream *subs_find(const struct subs *s, struct slice account, struct slice session) {
         return s->n ? s->slot[place(s, hash_of(s, account, session), account, session)] : NULL;
+}
+
+struct stream *subs_walk(struct subs *s, uint64_t round, size_t *at) {
+        if (*at == 0)
+                s->moved = false;
+        for (;;) {
+                while (*at < s->cap) {
+                        struct stream *st = s->slot[(*at)++];
+
+                        if (st && st->round != round) {
+                                st->round = round;
+                                return st;
+                        }
+                }
+                *at = 0;
+                if (!s->moved)
+                        return NULL;
+                s->moved = false;
+        }
 }
 
 static struct stream *find_or_add(struct subs *s, struct slice account, struct slice session, int64_t head) {

@@ -14,7 +14,8 @@ struct sub {
 struct stream {
         uint64_t hash;
         struct slice account, session;
-        int64_t head; /* what its listeners were told of; the next event published is head + 1 */
+        int64_t head;   /* what its listeners were told of; the next event published is head + 1 */
+        uint64_t round; /* subs_walk() met it in this one */
         struct sub *subs;
         char text[];
 };
@@ -45,5 +46,8 @@ void subs_remove(struct subs *s, const struct channel *c, struct slice account, 
 /* NULL: nobody listens. */
 struct stream *subs_find(const struct subs *s, struct slice account, struct slice session);
 unsigned subs_count(const struct subs *s);
+/* The next stream this round has not met, from slot *at (0 at first) on; NULL: all that stood there throughout were
+ * met. Streams may come and go between two calls. */
+struct stream *subs_walk(struct subs *s, uint64_t round, size_t *at);
 /* Moves it to the front of its peer's list, or to the end. */
 void subs_mark(struct sub *sub, bool dirty);

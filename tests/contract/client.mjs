@@ -36,8 +36,8 @@ export function kill(daemon) {
   execFileSync(killCommand[0], [...killCommand.slice(1), daemon], { encoding: 'utf8' });
 }
 
-export async function call(method, path, { token, body, headers = {}, raw } = {}) {
-  const res = await fetch(url + path, {
+export async function call(method, path, { token, body, headers = {}, raw, at = url } = {}) {
+  const res = await fetch(at + path, {
     method,
     headers: {
       ...(token ? { authorization: `Bearer ${token}` } : {}),

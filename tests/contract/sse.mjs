@@ -3,12 +3,12 @@ import { EventSource } from 'eventsource';
 import { until, url } from './client.mjs';
 
 export class Listener {
-  constructor(token, sessionId, { after, headers = {} } = {}) {
+  constructor(token, sessionId, { after, headers = {}, at = url } = {}) {
     this.events = [];
     this.named = { ready: [], reset: [], close: [] };
     this.statuses = [];
     const query = after === undefined ? '' : `?afterSequence=${after}`;
-    this.source = new EventSource(`${url}/v1/realtime/sessions/${sessionId}/events${query}`, {
+    this.source = new EventSource(`${at}/v1/realtime/sessions/${sessionId}/events${query}`, {
       fetch: async (input, init) => {
         const res = await fetch(input, { ...init, headers: { ...init.headers, ...headers, authorization: `Bearer ${token}` } });
         this.statuses.push(res.status);

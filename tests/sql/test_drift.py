@@ -27,6 +27,7 @@ def test_no_more_arguments(c):
                             f"'api'::regnamespace AND p.proname = '{name}'").split())
         assert ours == theirs, f"{name}: {sorted(ours ^ theirs)}"
     columns = {"api.reply": "status message body account_id session_id head", "api.event_row": "status sequence event",
+               "api.node_count": "status nodes", "api.node_head": "status account_id session_id head",
                "api.event_out": "op row status account_id sequence deduped ts received recorded origin"}
     for type_name, wanted in columns.items():
         found = c.psql("SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = "

@@ -12,6 +12,8 @@ LOOKUPS = {
     "session": ("text, text", "SELECT 1 FROM lifeos.call_session c WHERE c.account_id = $1 AND c.session_id = $2",
                 "call_session_pkey"),
     "stream": ("text, text", "SELECT 1 FROM lifeos.stream s WHERE s.account_id = $1 AND s.stream_id = $2", "stream_pkey"),
+    "many streams by id": ("text[], text[]", "SELECT 1 FROM unnest($1, $2) q(a, s) JOIN lifeos.stream s ON s.account_id = q.a "
+                                             "AND s.stream_id = q.s AND s.head > 1", "stream_pkey"),
     "receipt": ("text, text", "SELECT 1 FROM lifeos.command_receipt r WHERE r.account_id = $1 AND r.actor_id = 'x' "
                               "AND r.command_key = sha256($2::bytea)", "command_receipt_pkey"),
     "newest segments": ("text, text", "SELECT 1 FROM lifeos.transcript_segment t WHERE t.account_id = $1 AND "

@@ -59,6 +59,12 @@ def write_conf(layout, settings):
     layout.conf.write_text("".join(f"{k} = {v}\n" for k, v in values.items()))
 
 
+def trust_the_same_issuer(layout, other):
+    """One user's token is good on both appliances; everything else is each one's own."""
+    for daemon, name in (("issuer", "issuer-key"), ("frontend", "issuer-pub")):
+        shutil.copyfile(other.keys / daemon / name, layout.keys / daemon / name)
+
+
 def prepare(layout, args):
     for d in (layout.run / "frontend", layout.logs, layout.pids):
         d.mkdir(parents=True)
@@ -67,16 +73,33 @@ def prepare(layout, args):
     key, secret = "API" + secrets.token_hex(6), secrets.token_urlsafe(36)
     run_ctl(layout, "keys", "init", str(layout.keys), "--current-user")
     run_ctl(layout, "livekit", "set-keys", stdin=f"{key} {secret}\n")
-    say("starting PostgreSQL ...")
-    postgres.create(layout.pg)
-    postgres.start(layout.pg)
-    postgres.prepare(layout.pg)
+    if args.join:
+        trust_the_same_issuer(layout, Layout(args.join))
+    else:
+        say("starting PostgreSQL ...")
+        postgres.create(layout.pg)
+        postgres.start(layout.pg)
+        postgres.prepare(layout.pg)
     subprocess.run([layout.program("lifeos-migrate"), "--dir", str(ROOT / "migrations"), "--conninfo",
                     postgres.conninfo(layout.pg, "lifeos-migrate")], check=True, stdout=subprocess.DEVNULL)
     return key, secret
 
 
-def ready(url):
+def own_network(args):
+    """What runs a command in a network of its own, where nothing but its loopback exists."""
+    if not args.netns:
+        return []
+    if os.geteuid() != 0:
+        raise SystemExit("stack: --netns needs root")
+    return ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+
+
+def ready(url, layout, args):
+    if args.netns:
+        pid = (layout.pids / "stack").read_text().strip()
+        r = subprocess.run(["nsenter", "-t", pid, "-n", "curl", "-sf", "-m", "2", url + "/health/ready"], check=False,
+                           stdout=subprocess.DEVNULL)
+        return r.returncode == 0
     try:
         with urllib.request.urlopen(url + "/health/ready", timeout=2) as r:
             return r.status == 200
@@ -93,23 +116,28 @@ def up(args):
         down(args)
     build(layout)
     layout.dir.mkdir(parents=True)
+    if args.join:
+        layout.joined.symlink_to(Layout(args.join).pg)
+        layout = Layout(args.dir)
     key, secret = prepare(layout, args)
     say("starting the daemons ...")
     with open(layout.logs / "stack", "ab") as log:
-        subprocess.Popen([sys.executable, str(ROOT / "tests" / "stack"), "supervise", "--dir", str(layout.dir)],
+        subprocess.Popen([*own_network(args), sys.executable, str(ROOT / "tests" / "stack"), "supervise", "--dir",
+                          str(layout.dir)],
                          stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                          env={**os.environ, "LIFEOS_STACK_PORT": str(args.port)})
     until("the sockets", 10, layout.sockets.exists)
     ports = json.loads(layout.sockets.read_text())
     url = f"http://127.0.0.1:{ports['http']}"
-    until("readiness (see tests/stack logs)", 30, lambda: ready(url))
+    until("readiness (see tests/stack logs)", 30, lambda: ready(url, layout, args))
     ingest = run_ctl(layout, "key", "create", "--scope", "ingest", "--account", "*", "--label", "stack")
     operator = run_ctl(layout, "key", "create", "--scope", "operator", "--account", "*", "--label", "stack")
     write_env(layout, {
         "LIFEOS_URL": url, "LIFEOS_METRICS_URL": f"http://127.0.0.1:{ports['metrics']}/metrics",
         "LIFEOS_LIVEKIT_API_KEY": key, "LIFEOS_LIVEKIT_API_SECRET": secret, "LIFEOS_INGEST_TOKEN": ingest,
         "LIFEOS_OPERATOR_TOKEN": operator, "LIFEOS_PG": postgres.conninfo(layout.pg, "lifeos-admin"),
-        "LIFEOS_STACK_DIR": str(layout.dir)})
+        "LIFEOS_STACK_DIR": str(layout.dir),
+        **({"LIFEOS_NETNS_PID": str(read_pid(layout, "stack"))} if args.netns else {})})
     print(layout.env)
     return 0
 
@@ -151,7 +179,8 @@ def down(args):
     if pid and not gone(pid):
         os.kill(pid, signal.SIGTERM)
         until("the supervisor's end", 30, lambda: gone(pid))
-    postgres.stop(layout.pg, "immediate")
+    if not layout.joined.is_symlink():
+        postgres.stop(layout.pg, "immediate")
     shutil.rmtree(layout.dir, ignore_errors=True)
     return 0
 

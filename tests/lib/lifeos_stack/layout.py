@@ -16,7 +16,8 @@ class Layout:
         self.env = self.dir / "env"
         self.logs = self.dir / "logs"
         self.pids = self.dir / "pids"
-        self.pg = self.dir / "pg"
+        self.joined = self.dir / "joined"  # a link to the PostgreSQL of the stack that it joined
+        self.pg = self.joined.resolve() if self.joined.is_symlink() else self.dir / "pg"
         self.sockets = self.dir / "sockets.json"
         self.build = pathlib.Path(os.environ.get("LIFEOS_BUILD", ROOT / "build")).resolve()
 

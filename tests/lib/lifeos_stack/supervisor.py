@@ -129,7 +129,10 @@ class Supervisor:
         ready, _, _ = select.select(list(fds), [], [], 0.02)
         for fd in ready:
             self.start(fds[fd])
-        self.keep_postgres(now)
+        if not self.layout.joined.is_symlink():
+            self.keep_postgres(now)
+        elif not self.layout.pg.exists():  # the stack that was joined is gone
+            self.stop()
 
     def keep_postgres(self, now):
         pid = postgres.pid(self.layout.pg)
@@ -166,4 +169,5 @@ class Supervisor:
             select.select([], [], [], 0.02)
         for pid in self.pid.values():
             os.kill(pid, signal.SIGKILL)
-        postgres.stop(self.layout.pg)
+        if not self.layout.joined.is_symlink():
+            postgres.stop(self.layout.pg)
