@@ -18,7 +18,7 @@ static void on_closed(void *arg) {
 }
 
 static void handle(void *arg, struct http_request *r) {
-        static const struct http_stream_events ev = { on_drained, on_closed };
+        static const struct http_stream_events ev = { .drained = on_drained, .closed = on_closed };
         (void)arg;
         assert_non_null(arena_alloc(&r->arena, 1000)); /* leaves with the request */
         stream = http_stream_begin(r, "text/event-stream", &ev, &drained);
