@@ -5,6 +5,7 @@
 #include "json.h"
 #include "log.h"
 #include "settings.h"
+#include "stats.h"
 
 #define PAUSE      0.25       /* seconds, after a refusal that may pass */
 #define PAGE_BYTES (8u << 20) /* more than any page: FRAME_PAYLOAD_MAX and what the format adds */

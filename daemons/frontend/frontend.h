@@ -23,6 +23,25 @@ struct frontend; /* main.c: server, hub, fan-out, caches; one per process */
  * STATUS_RATE_LIMITED: the address may not try another token now. The actor's text lives in the request's arena. */
 void auth_start(struct frontend *f, struct http_request *r,
                 void (*done)(struct frontend *f, struct http_request *r, enum status s, const struct actor *a));
+/* The same for a token that stood elsewhere in the request. */
+void auth_bearer(struct frontend *f, struct http_request *r, struct slice token,
+                 void (*done)(struct frontend *f, struct http_request *r, enum status s, const struct actor *a));
+
+/* A bare token, for who is no request any more. done() is called exactly once, perhaps at once, unless auth_cancel()
+ * comes first; the actor's text is valid during the call only. The memory of q is the caller's, as is scratch, which
+ * is needed during the call only. */
+struct auth_lookup;
+struct auth_ask {
+        struct auth_ask *next;
+        struct auth_lookup *lookup;
+        void (*done)(struct auth_ask *q, enum status s, const struct actor *a);
+};
+void auth_check(struct frontend *f, const char *address, struct slice token, struct arena *scratch,
+                struct auth_ask *q);
+void auth_cancel(struct auth_ask *q);
+/* The writer said that what an account, or one of its keys (may be empty), may do has changed: keys are looked up
+ * again. */
+void auth_forget(struct frontend *f, struct slice account, struct slice key);
 
 /* rate.c: true if the request may go on, else *ret_retry is the Retry-After in seconds. */
 bool rate_actor(struct frontend *f, enum rate class, const struct actor *a, unsigned *ret_retry);

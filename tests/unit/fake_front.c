@@ -1,6 +1,8 @@
 /* fake_front.c - scripted surroundings of the frontend's handlers. */
 #include "fake_front.h"
 
+#include "fake_ws.h"
+
 #include "log.h"
 #include "settings.h"
 #include "stats.h"
@@ -30,6 +32,13 @@ void rate_address_charge(struct frontend *f, const char *address) {
         (void)f;
         (void)address;
         fake_charged++;
+}
+
+char fake_forgotten[300];
+
+void auth_forget(struct frontend *f, struct slice account, struct slice key) {
+        (void)f;
+        (void)snprintf(fake_forgotten, sizeof fake_forgotten, "%.*s %.*s", SLICE_FMT(account), SLICE_FMT(key));
 }
 
 void fake_channel_up(struct channel *c, bool up) {
@@ -179,6 +188,10 @@ struct slice http_header(const struct http_request *r, const char *name) {
         return (struct slice){ 0 };
 }
 
+bool http_header_has(const struct http_request *r, const char *name, const char *token) {
+        return slice_is_nocase(http_header(r, name), token);
+}
+
 struct slice http_media_type(const struct http_request *r) {
         return http_header(r, "content-type");
 }
@@ -220,6 +233,13 @@ void http_fail(struct http_request *r, enum status s, struct slice detail, const
         c->retry_after = x ? x->retry_after : 0;
         (void)snprintf(c->detail, sizeof c->detail, "%.*s", SLICE_FMT(detail));
         arena_free(&r->arena);
+}
+
+struct fake_client *fake_upgraded(struct http_request *r) {
+        struct fake_client *c = answered(r);
+
+        c->code = 101;
+        return c;
 }
 
 struct http_stream *http_stream_begin(struct http_request *r, const char *content_type,
@@ -407,4 +427,10 @@ void fake_reset(void) {
         fake_settings[SETTING_sse_heartbeat_seconds] = 15;
         fake_settings[SETTING_sse_stall_seconds] = 30;
         fake_settings[SETTING_streams_per_actor] = 10000;
+        fake_settings[SETTING_streams_per_account] = 20000;
+        fake_settings[SETTING_sockets_per_actor] = 1000;
+        fake_settings[SETTING_socket_auth_seconds] = 10;
+        fake_settings[SETTING_socket_subscriptions_max] = 100;
+        fake_settings[SETTING_stream_recheck_seconds] = 60;
+        fake_forgotten[0] = 0;
 }

@@ -64,4 +64,5 @@ extern int64_t fake_settings[]; /* by enum setting */
 extern int64_t fake_stats[];    /* by enum stat_id */
 extern bool fake_limited;       /* rate_address refuses */
 extern unsigned fake_charged;   /* rate_address_charge was called */
+extern char fake_forgotten[300]; /* what auth_forget was told last */
 void fake_reset(void);
