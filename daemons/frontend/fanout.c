@@ -117,6 +117,11 @@ static void head_moved(struct fanout *fo, struct channel *from, const struct op_
 
 static void access_changed(struct fanout *fo, const struct op_access_changed *m) {
         auth_forget(fo->frontend, m->account_id, m->key_id);
+        for (struct outlet *o = TAILQ_FIRST(&fo->outlets), *next; o; o = next) {
+                next = TAILQ_NEXT(o, link);
+                if (o->wire->changed)
+                        o->wire->changed(o, m->account_id, m->key_id);
+        }
         pass_recheck(fo, m->account_id, m->key_id);
 }
 

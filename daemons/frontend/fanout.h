@@ -22,7 +22,7 @@
 #define FANOUT_QUEUE      (64u << 10)
 #define FANOUT_RECENT     (256u << 10)
 #define FANOUT_RECENT_ALL (64u << 20)
-#define FANOUT_SAY        2048u /* what is no event: ids and tokens are at most 128 bytes */
+#define FANOUT_SAY        4096u /* what is no event: ids and tokens are at most 128 bytes */
 
 struct fanout;
 struct listener;

@@ -43,7 +43,7 @@ void feed_want(struct stream *s) {
 static void later(struct stream *s) {
         struct fanout *fo = s->fanout;
 
-        place(s, LATER);
+        place(s, PAUSED);
         if (!ev_is_active(&fo->again)) {
                 ev_timer_set(&fo->again, PAUSE, 0.);
                 ev_timer_start(frontend_loop(fo->frontend), &fo->again);

@@ -56,6 +56,8 @@ struct wire {
         void (*reset)(struct buf *out, const struct listener *l, const char *reason, uint64_t from, uint64_t latest);
         /* The writer refused this listener for good: says so and frees it. s: its last word. */
         void (*revoked)(struct listener *l, enum status s);
+        /* The operator changed what an account or one of its keys may do; may end the client. NULL: of no interest. */
+        void (*changed)(struct outlet *o, struct slice account, struct slice key);
         /* Once a second, first come first; may end the client: heartbeats, stalls, the actor's end. */
         void (*tend)(struct outlet *o, int64_t now, int64_t real);
         /* The server drains: says so, frees the client and its listeners. */
@@ -92,7 +94,7 @@ struct listener {
         bool live;        /* stands at the head: publications go straight to it */
 };
 
-enum place { QUIET, WAITING, LATER }; /* in no queue, fanout->waiting, fanout->later */
+enum place { QUIET, WAITING, PAUSED }; /* in no queue, fanout->waiting, fanout->later */
 
 struct stream {
         struct fanout *fanout;
@@ -128,7 +130,7 @@ struct fanout {
         struct outlets outlets;
         struct streams waiting, later; /* for a free question; for a while after a refusal */
         unsigned asking;               /* questions on their way, at most FANOUT_ASKING */
-        unsigned listeners, behind;
+        unsigned listeners, behind, sockets;
         unsigned changes;      /* of what anybody may do */
         uint64_t epoch;        /* counts the writer's connections */
         size_t recent_bytes;   /* of all streams */

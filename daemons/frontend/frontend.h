@@ -4,7 +4,7 @@
 #include "daemon.h"
 #include "http.h"
 
-enum auth { PUBLIC, USER, USER_OR_INGEST, OPERATOR };
+enum auth { PUBLIC, USER, USER_OR_INGEST, OPERATOR, LATER };
 enum rate { NONE_RATE, READ_RATE, WRITE_RATE, STREAM_RATE, INGEST_RATE, RATE_COUNT };
 
 /* Who is asking: set by auth.c alone, from a verified token or key. Text lives in the request's arena. */
@@ -68,10 +68,14 @@ extern const unsigned n_routes;
 /* The value of :name in the request's path, still encoded; empty if the route has none. */
 struct slice route_param(const struct route *route, const struct http_request *r, const char *name);
 
-/* Handlers; call.c, events_in.c, stream.c, info.c. `a` is valid during the call only (its text as long as the
- * request); it is NULL on PUBLIC routes. HEAD arrives as GET: http.c leaves the body out. */
+/* Handlers; call.c, events_in.c, stream.c, socket.c, info.c. `a` is valid during the call only (its text as long
+ * as the request); it is NULL on PUBLIC routes, and may be on LATER ones. HEAD arrives as GET: http.c leaves the body out. */
 typedef void route_fn(struct frontend *f, struct http_request *r, const struct route *route, const struct actor *a);
-route_fn route_call, route_webhook, route_events, route_stream, route_health, route_ready, route_root, route_metrics;
+route_fn route_call, route_webhook, route_events, route_stream, route_health, route_ready, route_root, route_metrics,
+        route_socket;
+
+/* socket_shake.c: the token that a subprotocol carries; false: none does. */
+bool socket_bearer(const struct http_request *r, struct slice *ret);
 
 struct ev_loop *frontend_loop(struct frontend *f);
 struct hub *frontend_hub(struct frontend *f);
