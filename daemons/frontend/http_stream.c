@@ -9,7 +9,7 @@
 
 #define DISCARD_MAX 4096u /* a client that keeps talking to a stream is closed */
 
-#define DEAF_ABOVE  (HTTP_STREAM_QUEUE / 2) /* who does not take our answers is not listened to */
+#define DEAF_ABOVE (HTTP_STREAM_QUEUE / 2) /* who does not take our answers is not listened to */
 
 static struct http_stream *begin(struct http_request *r, int code, const char *content_type, struct slice lines,
                                  const struct http_stream_events *ev, void *arg) {
@@ -40,11 +40,11 @@ static struct http_stream *begin(struct http_request *r, int code, const char *c
         http_conn_timer(c, 0);
         http_incoming_free(rq);
         buf_slice(&c->out, buf_view(head));
-        if (!raw)
+        if (!raw || c->in.n == 0)
                 buf_free(&c->in);
-        if (c->in.n == 0) /* else what is here goes first */
+        if (c->in.n == 0)
                 ev_io_start(c->server->loop, &c->rd);
-        else
+        else /* what is here goes first */
                 ev_io_stop(c->server->loop, &c->rd);
         c->drained = false; /* begun while the server drains: told so at its first turn */
         http_server_turn(c);
