@@ -231,8 +231,7 @@ static bool room(const struct ws *w, size_t n) {
 bool ws_send(struct ws *w, struct slice text) {
         char bytes[10];
         size_t n = head(text.n, bytes);
-        return room(w, n + text.n) && http_stream_write(w->stream, (struct slice){ bytes, (uint32_t)n }) &&
-               http_stream_write(w->stream, text);
+        return room(w, n + text.n) && http_stream_frame(w->stream, (struct slice){ bytes, (uint32_t)n }, text);
 }
 
 bool ws_write(struct ws *w, struct slice frames) {

@@ -246,6 +246,34 @@ TEST(draining_says_going_away_and_waits_for_the_answer) {
         client_free(c);
 }
 
+TEST(a_message_leaves_at_once_as_one_frame) {
+        struct client *c = open_ws();
+        size_t at = frames_at(c);
+        rig_until(rig, c, !rig->server->conns->on_turn);
+        assert_true(ws_send(ws, SLICE("now")));
+        assert_int_equal(ws_queued(ws), 0);
+        client_read(c);
+        assert_int_equal(c->n, at + 5);
+        assert_int_equal(drained, 0);
+        rig_until(rig, c, drained == 1);
+        client_free(c);
+}
+
+TEST(a_socket_that_begins_while_the_server_drains_is_told) {
+        struct client *c = client_new(rig);
+        client_say(rig, c, "GET /ws HTTP/1.1\r\n");
+        rig_until(rig, nobody(), http_server_connections(rig->server) == 1 && rig->server->conns->in.n > 0);
+        http_server_drain(rig->server);
+        for (unsigned i = 0; i < 5; i++)
+                ev_run(rig->loop, EVRUN_NOWAIT);
+        client_say(rig, c, WS_HELLO_LINES "Sec-WebSocket-Version: 13\r\n\r\n");
+        rig_until(rig, c, closed == 1 && strstr(c->text, "\r\n\r\n"));
+        assert_int_equal(code, WS_GOING_AWAY);
+        size_t at = frames_at(c);
+        expect(c, &at, CLOSE, SLICE("\x03\xe9shutdown"));
+        client_free(c);
+}
+
 /* ---- the handshake ---- */
 
 TEST(bytes_behind_the_head_are_input) {
@@ -349,6 +377,8 @@ int main(void) {
                 cmocka_unit_test_setup(a_client_that_half_closes_or_disappears_is_lost, fresh),
                 cmocka_unit_test_setup(a_client_lost_after_our_close_is_not_told, fresh),
                 cmocka_unit_test_setup(draining_says_going_away_and_waits_for_the_answer, fresh),
+                cmocka_unit_test_setup(a_message_leaves_at_once_as_one_frame, fresh),
+                cmocka_unit_test_setup(a_socket_that_begins_while_the_server_drains_is_told, fresh),
                 cmocka_unit_test_setup(bytes_behind_the_head_are_input, fresh),
                 cmocka_unit_test_setup(a_mistake_behind_the_head_ends_it_from_the_loop, fresh),
                 cmocka_unit_test_setup(the_chosen_protocol_is_named, fresh),
