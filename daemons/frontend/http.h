@@ -87,7 +87,7 @@ struct http_stream_events {
 };
 struct http_stream *http_stream_begin(struct http_request *r, const char *content_type,
                                       const struct http_stream_events *ev, void *arg);
-/* Borrowed bytes are copied once into the connection's queue. False: over HTTP_STREAM_QUEUE, nothing was queued. */
+/* What the kernel does not take at once is copied into the connection's queue. False: over HTTP_STREAM_QUEUE, nothing was queued. */
 #define HTTP_STREAM_QUEUE (256u << 10)
 bool http_stream_write(struct http_stream *s, struct slice bytes);
 size_t http_stream_queued(const struct http_stream *s);
@@ -102,6 +102,7 @@ const char *http_stream_request_id(const struct http_stream *s);
 bool http_upgradable(const struct http_request *r); /* a GET of HTTP/1.1 without a body */
 struct http_stream *http_upgrade(struct http_request *r, struct slice lines, const struct http_stream_events *ev,
                                  void *arg);
-void http_stream_timer(struct http_stream *s, double seconds); /* 0 stops it */
+bool http_stream_frame(struct http_stream *s, struct slice head, struct slice bytes); /* two slices, written as one */
+void http_stream_timer(struct http_stream *s, double seconds);                        /* 0 stops it */
 bool http_stream_timed(const struct http_stream *s);
 /* input(), timeout(), draining(), drained() and closed() come from the loop, never from inside a call of the above. */

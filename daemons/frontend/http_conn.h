@@ -145,7 +145,7 @@ void http_response_head(struct http_incoming *rq, int code, const char *type, in
 
 /* http_stream.c */
 void http_stream_flush(struct http_conn *c);
-void http_stream_drain(struct http_conn *c); /* ends it, and tells closed() */
-void http_stream_lost(struct http_conn *c);  /* the connection goes: closed() */
+void http_stream_drain(struct http_conn *c);                     /* ends it, and tells closed() */
+void http_stream_lost(struct http_conn *c);                      /* the connection goes: closed() */
 void http_stream_input(struct http_conn *c, struct slice bytes); /* the connection may be gone afterwards */
 void http_stream_timeout(struct http_conn *c);

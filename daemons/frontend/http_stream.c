@@ -1,7 +1,9 @@
 /* http_stream.c - responses that go on, and what is no HTTP any more: a bounded queue, written before the loop sleeps. */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "http_conn.h"
@@ -9,7 +11,7 @@
 
 #define DISCARD_MAX 4096u /* a client that keeps talking to a stream is closed */
 
-#define DEAF_ABOVE  (HTTP_STREAM_QUEUE / 2) /* who does not take our answers is not listened to */
+#define DEAF_ABOVE (HTTP_STREAM_QUEUE / 2) /* who does not take our answers is not listened to */
 
 static struct http_stream *begin(struct http_request *r, int code, const char *content_type, struct slice lines,
                                  const struct http_stream_events *ev, void *arg) {
@@ -40,11 +42,11 @@ static struct http_stream *begin(struct http_request *r, int code, const char *c
         http_conn_timer(c, 0);
         http_incoming_free(rq);
         buf_slice(&c->out, buf_view(head));
-        if (!raw)
+        if (!raw || c->in.n == 0)
                 buf_free(&c->in);
-        if (c->in.n == 0) /* else what is here goes first */
+        if (c->in.n == 0)
                 ev_io_start(c->server->loop, &c->rd);
-        else
+        else /* what is here goes first */
                 ev_io_stop(c->server->loop, &c->rd);
         c->drained = false; /* begun while the server drains: told so at its first turn */
         http_server_turn(c);
@@ -74,22 +76,63 @@ void http_stream_timeout(struct http_conn *c) {
         c->stream->ev.timeout(c->stream->arg);
 }
 
-bool http_stream_write(struct http_stream *st, struct slice bytes) {
+/* The first piece of a turn leaves from where it lies; the next ones gather behind it and leave together. How much was
+ * taken: the rest is queued, and what went wrong is met again, and told, by the turn. */
+static size_t direct(struct http_stream *st, const struct slice *parts, int n) {
         struct http_conn *c = st->conn;
-        if (bytes.n == 0 || st->empty)
-                return true;
-        if (c->out.n + bytes.n > HTTP_STREAM_QUEUE)
-                return false;
-        if (st->chunked)
-                buf_fmt(&c->out, "%x\r\n", bytes.n);
-        buf_slice(&c->out, bytes);
-        if (st->chunked)
-                buf_str(&c->out, "\r\n");
+        struct iovec iov[3];
+        if (c->out.n > 0 || c->on_turn || ev_is_active(&c->wr))
+                return 0;
+        for (int i = 0; i < n; i++) {
+                iov[i].iov_len = parts[i].n;
+                memcpy(&iov[i].iov_base, &parts[i].p, sizeof(parts[i].p)); /* writev takes no const */
+        }
+        ssize_t sent = writev(c->rd.fd, iov, n);
+        if (sent > 0)
+                st->progress = text_mono_micros();
+        return sent > 0 ? (size_t)sent : 0;
+}
+
+static void put(struct http_stream *st, const struct slice *parts, int n) {
+        struct http_conn *c = st->conn;
+        size_t gone = direct(st, parts, n);
+        for (int i = 0; i < n; i++) {
+                size_t skip = gone < parts[i].n ? gone : parts[i].n;
+                if (skip < parts[i].n)
+                        buf_add(&c->out, parts[i].p + skip, parts[i].n - skip);
+                gone -= skip;
+        }
         st->fed = true;
         if (st->raw && c->out.n > DEAF_ABOVE)
                 ev_io_stop(c->server->loop, &c->rd);
         if (!ev_is_active(&c->wr)) /* else the kernel is full and says when it is not */
                 http_server_turn(c);
+}
+
+static bool full(const struct http_stream *st, size_t n) {
+        return st->conn->out.n + n > HTTP_STREAM_QUEUE;
+}
+
+bool http_stream_write(struct http_stream *st, struct slice bytes) {
+        char size[16];
+        if (bytes.n == 0 || st->empty)
+                return true;
+        if (full(st, bytes.n))
+                return false;
+        if (!st->chunked) {
+                put(st, &bytes, 1);
+                return true;
+        }
+        struct slice head = { size, (uint32_t)snprintf(size, sizeof(size), "%x\r\n", bytes.n) };
+        put(st, (const struct slice[]){ head, bytes, SLICE("\r\n") }, 3);
+        return true;
+}
+
+bool http_stream_frame(struct http_stream *st, struct slice head, struct slice bytes) {
+        assert(st->raw);
+        if (full(st, (size_t)head.n + bytes.n))
+                return false;
+        put(st, (const struct slice[]){ head, bytes }, 2);
         return true;
 }
 

@@ -7,7 +7,7 @@
 #define CLOSE_SECONDS   2     /* for the client's answer to our close frame */
 #define CONTROLS_MAX    64    /* control frames a second; more is a flood */
 #define CONTROL_RESERVE 1024u /* of the queue: a close frame always fits */
-#define CONTROL_MAX     125u
+#define CONTROL_MAX     125u  /* RFC 6455 5.5 */
 
 /* wslay's opcodes with the final bit, as they leave. */
 enum { FRAME_TEXT = 0x81, FRAME_CLOSE = 0x88, FRAME_PING = 0x89, FRAME_PONG = 0x8a };
@@ -16,7 +16,7 @@ struct ws {
         struct http_stream *stream;
         const struct ws_events *ev;
         void *arg;
-        int64_t heard, second;    /* of the client's last byte; when `controls` began to be counted */
+        int64_t heard, second; /* of the client's last byte; when `controls` began to be counted */
         unsigned controls;
         bool closing;             /* our close frame is queued: nothing more is told */
         struct ws_reader *reader; /* while a frame or message is incomplete */
@@ -231,8 +231,7 @@ static bool room(const struct ws *w, size_t n) {
 bool ws_send(struct ws *w, struct slice text) {
         char bytes[10];
         size_t n = head(text.n, bytes);
-        return room(w, n + text.n) && http_stream_write(w->stream, (struct slice){ bytes, (uint32_t)n }) &&
-               http_stream_write(w->stream, text);
+        return room(w, n + text.n) && http_stream_frame(w->stream, (struct slice){ bytes, (uint32_t)n }, text);
 }
 
 bool ws_write(struct ws *w, struct slice frames) {

@@ -1,6 +1,7 @@
 /* ws_shake.c - the opening handshake of RFC 6455: is it one, and what proves that we understood it. */
 #include <openssl/sha.h>
 
+#include "log.h"
 #include "ws_frame.h"
 
 #define KEY_BYTES 16
@@ -26,4 +27,11 @@ bool ws_accept(struct slice key, char to[static WS_ACCEPT_SIZE]) {
         memcpy(text, key.p, key.n);
         memcpy(text + key.n, guid.p, guid.n);
         return SHA1(text, key.n + guid.n, sum) && text_base64(sum, sizeof(sum), to) == WS_ACCEPT_SIZE;
+}
+
+void ws_open(void) {
+        char accept[WS_ACCEPT_SIZE];
+        if (!ws_accept(SLICE("dGhlIHNhbXBsZSBub25jZQ=="), accept) || /* RFC 6455 1.3 */
+            !slice_is((struct slice){ accept, WS_ACCEPT_SIZE }, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="))
+                die("SHA-1, which WebSocket needs, does not work");
 }
