@@ -227,7 +227,9 @@ void execute(struct fake_call *q) {
         const struct op_event_read *read = q->msg;
 
         q->executed = true;
-        if (q->op == OP_stream_open) {
+        if (q->op == OP_presence) {
+                (void)slice_copy(((const struct op_presence *)q->msg)->seen, world.seen, sizeof world.seen);
+        } else if (q->op == OP_stream_open) {
                 struct session *se = &world.sessions[session_of(open->session_id)];
 
                 se->opens++;
