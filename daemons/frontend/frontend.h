@@ -53,6 +53,7 @@ struct slice route_param(const struct route *route, const struct http_request *r
  * request); it is NULL on PUBLIC routes. HEAD arrives as GET: http.c leaves the body out. */
 typedef void route_fn(struct frontend *f, struct http_request *r, const struct route *route, const struct actor *a);
 route_fn route_call, route_webhook, route_events, route_stream, route_health, route_ready, route_root, route_metrics;
+route_fn route_asset;
 
 struct ev_loop *frontend_loop(struct frontend *f);
 struct hub *frontend_hub(struct frontend *f);

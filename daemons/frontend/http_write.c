@@ -13,6 +13,7 @@ static const struct {
         const char *text;
 } reasons[] = { { 200, "OK" },
                 { 204, "No Content" },
+                { 304, "Not Modified" },
                 { 400, "Bad Request" },
                 { 401, "Unauthorized" },
                 { 403, "Forbidden" },
@@ -62,6 +63,10 @@ static void extra(struct http_incoming *rq, int code, const struct http_extra *x
                 buf_fmt(out, "allow: %s\r\n", x->allow);
         if (x->retry_after > 0)
                 buf_fmt(out, "retry-after: %u\r\n", x->retry_after);
+        if (x->etag)
+                buf_fmt(out, "etag: %s\r\n", x->etag);
+        if (x->policy)
+                buf_fmt(out, "content-security-policy: %s\r\n", x->policy);
         if (x->preflight)
                 cors_preflight(&s->cors, http_header(&rq->r, "origin"),
                                http_header(&rq->r, "access-control-request-headers"), x->allow ? x->allow : "", out);
@@ -73,15 +78,15 @@ void http_response_head(struct http_incoming *rq, int code, const char *type, in
         buf_fmt(out, "HTTP/1.1 %d %s\r\ndate: %s\r\n", code, reason(code), date());
         if (type)
                 buf_fmt(out, "content-type: %s\r\n", type);
-        if (length >= 0 && code != 204)
+        if (length >= 0 && code != 204 && code != 304)
                 buf_fmt(out, "content-length: %lld\r\n", (long long)length);
         else if (length < 0 && !rq->old)
                 buf_str(out, "transfer-encoding: chunked\r\n");
         if (c->last || c->server->draining || rq->old)
                 buf_str(out, "connection: close\r\n");
         buf_fmt(out, "x-request-id: %s\r\nx-trace-id: %.*s\r\n", rq->r.request_id, SLICE_FMT(rq->r.trace_id));
-        buf_str(out, "x-content-type-options: nosniff\r\nx-frame-options: DENY\r\nreferrer-policy: no-referrer\r\n"
-                     "cache-control: no-store\r\n");
+        buf_str(out, "x-content-type-options: nosniff\r\nx-frame-options: DENY\r\nreferrer-policy: no-referrer\r\n");
+        buf_fmt(out, "cache-control: %s\r\n", x && x->cache ? x->cache : "no-store");
         cors_response(&c->server->cors, http_header(&rq->r, "origin"), out);
         extra(rq, code, x, out);
         buf_str(out, "\r\n");
@@ -105,7 +110,8 @@ void http_respond(struct http_request *r, int code, const char *content_type, st
         buf_clear(out);
         http_response_head(rq, code, content_type, body.n, x, out);
         struct slice none = { 0 };
-        bool sent = !out->over && http_conn_send(c, buf_view(out), rq->head || code == 204 ? none : body);
+        bool sent =
+                !out->over && http_conn_send(c, buf_view(out), rq->head || code == 204 || code == 304 ? none : body);
         c->rq = NULL;
         http_incoming_free(rq);
         if (sent)

@@ -99,6 +99,7 @@ HANDLER(route_health)
 HANDLER(route_ready)
 HANDLER(route_root)
 HANDLER(route_metrics)
+HANDLER(route_asset)
 
 static unsigned char issuer_sk[64], idp_sk[64];
 
