@@ -1,6 +1,6 @@
 /* assets.c - the JavaScript client and the console, out of this program's own bytes: no file is opened for them. */
 #include "assets_data.h"
-#include "call.h"
+#include "frontend.h"
 
 /* Nothing but what comes from this origin runs or is shown; the console keeps a token in memory. */
 #define PAGE_POLICY                                                                                                  \
@@ -61,7 +61,7 @@ void route_asset(struct frontend *f, struct http_request *r, const struct route 
                 if (slice_is(r->path, assets[i].path))
                         found = &assets[i];
         if (!found) {
-                call_fail(r, STATUS_NOT_FOUND, (struct slice){ 0 });
+                http_fail(r, STATUS_NOT_FOUND, (struct slice){ 0 }, NULL);
                 return;
         }
         /* Asked for again each time, answered with 304: a page never runs with modules of two versions for long. */
