@@ -118,9 +118,9 @@ export class Core {
     return answer;
   }
 
-  checkpoint(id, { consumerId, sequence, ts, eventId }, keepalive) {
+  checkpoint(id, consumerId, sequence, keepalive) {
     return this.request('POST', `/v1/realtime/sessions/${encodeURIComponent(id)}/checkpoint`, {
-      body: { consumerId, watermarkSequence: sequence, ...(ts && { watermarkTs: ts, watermarkEventId: eventId }) }, keepalive, tries: 1,
+      body: { consumerId, watermarkSequence: sequence }, keepalive, tries: 1,
     });
   }
 

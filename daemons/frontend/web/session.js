@@ -2,7 +2,6 @@
 import { Nap, Pace, RealtimeError } from './pace.js';
 
 const ACK_MS = 250; // at most one acknowledgement in this time
-const MARKS = 4096; // events whose time and id are remembered for acknowledging them
 
 /**
  * What a transport needs of a session.
@@ -11,8 +10,7 @@ const MARKS = 4096; // events whose time and id are remembered for acknowledging
  * @property {() => number | null} cursor      the last sequence it has; null: the appliance knows (a consumer's checkpoint)
  * @property {string | undefined} consumerId
  * @property {() => string | undefined} resumeToken   to be shown once, with the next subscribe
- * @property {() => Promise<void>} claim       shows it over HTTP instead
- * @property {() => string} path               of the live stream over HTTP
+ * @property {() => Promise<string>} claim     does that over HTTP instead; the path of the live stream
  * @property {(info: object) => void} opened   it stands: fromSequence, latestSequence, status, resumeToken
  * @property {(event: object) => string | null} event   null: taken, go on; else why the line has to end
  * @property {(reset: object) => void} reset
@@ -45,7 +43,7 @@ export class Session {
   #state = 'idle';
   #line = null; #running = false; #nap = new Nap(); #pace;
   #queue = null; #waiting = null; #room = null; // of the iteration, if there is one
-  #wanted = 0; #acked = 0; #ackTimer = null; #ackSent = 0; #acking = false; #marks = new Map();
+  #wanted = 0; #acked = 0; #ackTimer = null; #ackSent = 0; #acking = false;
   #resumeToken; #opens = 0; #progress = 0;
 
   /** @param {import('./core.js').Core} core */
@@ -71,7 +69,6 @@ export class Session {
       cursor: () => this.#last,
       resumeToken: () => this.#resumeToken,
       claim: () => this.#claim(),
-      path: () => this.#path(),
       opened: (info) => this.#opened(info),
       event: (event) => this.#event(event),
       reset: (reset) => this.#reset(reset),
@@ -98,18 +95,25 @@ export class Session {
   on(name, handler) {
     if (!this.#handlers.has(name)) this.#handlers.set(name, new Set());
     this.#handlers.get(name).add(handler);
-    if (name === 'event' || name.includes('.')) this.start();
+    if (name === 'event' || name.includes('.')) this.#begin();
     return () => this.#handlers.get(name)?.delete(handler);
   }
 
   /** Follows it again after it failed. Without listeners there is nothing to follow it for. */
   start() {
-    if (this.#running || this.#state === 'closed') return this;
+    if (this.#state === 'failed') {
+      this.error = null;
+      this.#set('idle');
+    }
+    this.#begin();
+    return this;
+  }
+
+  #begin() {
+    if (this.#running || this.#state === 'closed' || this.#state === 'failed') return;
     this.#running = true;
-    this.error = null;
     // What else is attached in the same breath hears everything.
     queueMicrotask(() => this.#run());
-    return this;
   }
 
   /** Acknowledges everything up to `sequence` (default: all that was delivered). Needs a consumerId. */
@@ -134,7 +138,7 @@ export class Session {
   [Symbol.asyncIterator]() {
     if (this.#queue) throw new TypeError('this session is being iterated already');
     this.#queue = [];
-    this.start();
+    this.#begin();
     let given = null;
     const settle = () => {
       if (given !== null) this.#processed(given);
@@ -221,7 +225,7 @@ export class Session {
     this.#running = false;
     if (this.#state === 'closed' || this.#state === 'failed') return;
     this.#set('idle');
-    if (this.#listened()) this.start();
+    if (this.#listened()) this.#begin();
   }
 
   async #follow() {
@@ -267,17 +271,21 @@ export class Session {
   /** Leaves the line it is on and takes the one the client now prefers. */
   move() { this.#line?.close('switch'); }
 
-  #path() {
-    const base = `/v1/realtime/sessions/${encodeURIComponent(this.id)}/events`;
-    if (this.#last !== null) return `${base}?afterSequence=${this.#last}`;
-    return `${base}?consumerId=${encodeURIComponent(this.#options.consumerId)}`;
-  }
+  #path() { return `/v1/realtime/sessions/${encodeURIComponent(this.id)}/events`; }
 
+  /** What a socket says in its subscribe, said over HTTP: the resume token, and whose checkpoint to start from. */
   async #claim() {
-    if (!this.#resumeToken) return;
-    const got = await this.#core.resume(this.id, this.#resumeToken, this.#last ?? undefined);
-    this.#resumeToken = undefined;
-    this.status = got.session?.status;
+    if (this.#resumeToken) {
+      const got = await this.#core.resume(this.id, this.#resumeToken, this.#last ?? undefined);
+      this.#resumeToken = undefined;
+      this.status = got.session?.status;
+    }
+    if (this.#last === null) {
+      const consumer = encodeURIComponent(this.#options.consumerId);
+      const got = await this.#core.request('GET', `${this.#path()}?consumerId=${consumer}&limit=1`, { tries: 1 });
+      this.#last ??= this.#consumed = this.#acked = got.watermark?.sequence ?? 0;
+    }
+    return `${this.#path()}?afterSequence=${this.#last}`;
   }
 
   #opened(info) {
@@ -314,7 +322,6 @@ export class Session {
     this.latestSequence = Math.max(this.latestSequence, event.sequence);
     if (++this.#progress === 1) this.#pace.ok();
     stats.events++;
-    if (this.#options.consumerId) this.#mark(event);
     this.#emit('event', event);
     this.#emit(event.type, event);
     if (!this.#queue) {
@@ -345,11 +352,6 @@ export class Session {
 
   // ---- acknowledgements ----
 
-  #mark(event) {
-    this.#marks.set(event.sequence, [event.ts, event.eventId]);
-    if (this.#marks.size > MARKS) this.#marks.delete(this.#marks.keys().next().value);
-  }
-
   #want(sequence) {
     if (sequence <= this.#wanted) return;
     this.#wanted = sequence;
@@ -371,9 +373,8 @@ export class Session {
       if (this.#state === 'live') this.#line.ack(sequence);
       return;
     }
-    const [ts, eventId] = this.#marks.get(sequence) ?? [];
     this.#acking = true;
-    this.#core.checkpoint(this.id, { consumerId: this.#options.consumerId, sequence, ts, eventId }, last)
+    this.#core.checkpoint(this.id, this.#options.consumerId, sequence, last)
       .then(() => this.#ackDone(sequence), (error) => this.#ackRefused(sequence, error))
       .finally(() => {
         this.#acking = false;
@@ -388,10 +389,6 @@ export class Session {
     this.#core.stats.acks++;
     if (sequence <= this.#acked) return;
     this.#acked = sequence;
-    for (const old of this.#marks.keys()) {
-      if (old > sequence) break;
-      this.#marks.delete(old);
-    }
     this.#emit('acked', sequence);
   }
 

@@ -105,10 +105,10 @@ export function followSse(core, sink) {
   const run = async () => {
     const timer = setTimeout(() => line.close('lost'), core.options.connectMs);
     try {
-      await sink.claim();
+      const path = await sink.claim();
       token = await core.token();
       if (ours) return ours;
-      const res = await core.fetch(core.url + sink.path(), {
+      const res = await core.fetch(core.url + path, {
         headers: { accept: 'text/event-stream', authorization: `Bearer ${token}` }, signal: abort.signal, cache: 'no-store',
       });
       if (!res.ok) {

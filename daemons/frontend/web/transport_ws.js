@@ -124,7 +124,7 @@ export class Socket {
     const [name, status] = CODES[code] ?? ['UNREACHABLE', 0];
     const error = new RealtimeError(reason || `the socket closed with ${code}`, { code: name, status, retryable: status !== 403 });
     const why = code === 4401 ? 'token' : code === 4403 ? 'refused' : 'cut';
-    const end = { why, error, token: this.#token, code };
+    const end = { why, error, token: this.#token, reason };
     this.#ready.reject(end);
     for (const line of [...this.#lines.values()]) line.finish(end);
     this.#core.socketEnded(this, end);
