@@ -72,7 +72,7 @@ struct slice route_param(const struct route *route, const struct http_request *r
  * as the request); it is NULL on PUBLIC routes, and may be on LATER ones. HEAD arrives as GET: http.c leaves the body out. */
 typedef void route_fn(struct frontend *f, struct http_request *r, const struct route *route, const struct actor *a);
 route_fn route_call, route_webhook, route_events, route_stream, route_health, route_ready, route_root, route_metrics,
-        route_socket;
+        route_socket, route_asset;
 
 /* socket_shake.c: the token that a subprotocol carries; false: none does. */
 bool socket_bearer(const struct http_request *r, struct slice *ret);

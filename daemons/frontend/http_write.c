@@ -14,6 +14,7 @@ static const struct {
 } reasons[] = { { 101, "Switching Protocols" },
                 { 200, "OK" },
                 { 204, "No Content" },
+                { 304, "Not Modified" },
                 { 400, "Bad Request" },
                 { 401, "Unauthorized" },
                 { 403, "Forbidden" },
@@ -67,6 +68,10 @@ static void extra(struct http_incoming *rq, int code, const struct http_extra *x
         if (x->upgrade) /* RFC 9110 7.8: the option names the field */
                 buf_str(out, "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n");
         buf_slice(out, x->lines);
+        if (x->etag)
+                buf_fmt(out, "etag: %s\r\n", x->etag);
+        if (x->policy)
+                buf_fmt(out, "content-security-policy: %s\r\n", x->policy);
         if (x->preflight)
                 cors_preflight(&s->cors, http_header(&rq->r, "origin"),
                                http_header(&rq->r, "access-control-request-headers"), x->allow ? x->allow : "", out);
@@ -80,15 +85,15 @@ void http_response_head(struct http_incoming *rq, int code, const char *type, in
                 buf_fmt(out, "content-type: %s\r\n", type);
         if (code == 101)
                 buf_str(out, "connection: Upgrade\r\n");
-        else if (length >= 0 && code != 204)
+        else if (length >= 0 && code != 204 && code != 304)
                 buf_fmt(out, "content-length: %lld\r\n", (long long)length);
         else if (length < 0 && !rq->old)
                 buf_str(out, "transfer-encoding: chunked\r\n");
         if (code != 101 && (c->last || c->server->draining || rq->old))
                 buf_str(out, "connection: close\r\n");
         buf_fmt(out, "x-request-id: %s\r\nx-trace-id: %.*s\r\n", rq->r.request_id, SLICE_FMT(rq->r.trace_id));
-        buf_str(out, "x-content-type-options: nosniff\r\nx-frame-options: DENY\r\nreferrer-policy: no-referrer\r\n"
-                     "cache-control: no-store\r\n");
+        buf_str(out, "x-content-type-options: nosniff\r\nx-frame-options: DENY\r\nreferrer-policy: no-referrer\r\n");
+        buf_fmt(out, "cache-control: %s\r\n", x && x->cache ? x->cache : "no-store");
         cors_response(&c->server->cors, http_header(&rq->r, "origin"), out);
         extra(rq, code, x, out);
         buf_str(out, "\r\n");
@@ -112,7 +117,8 @@ void http_respond(struct http_request *r, int code, const char *content_type, st
         buf_clear(out);
         http_response_head(rq, code, content_type, body.n, x, out);
         struct slice none = { 0 };
-        bool sent = !out->over && http_conn_send(c, buf_view(out), rq->head || code == 204 ? none : body);
+        bool sent =
+                !out->over && http_conn_send(c, buf_view(out), rq->head || code == 204 || code == 304 ? none : body);
         c->rq = NULL;
         http_incoming_free(rq);
         if (sent)
