@@ -17,7 +17,7 @@ SELECT t.create('s1'), t.transcript('s1', 'e1', 'final', 'u1', 'secret'), t.eras
 SELECT t.eq(r.event::json ->> 'payload', NULL) FROM api.event_read('acc', 'u1', 'owner', 's1', 0, 9) r;
 SELECT t.eq(s ->> 'utteranceId' || coalesce(s ->> 'text', '-'), 'u1-') FROM (SELECT (t.snapshots('s1')).body -> 'snapshots' -> 0 AS s OFFSET 0) x;
 SELECT t.ok(r.body::text !~ 'secret'), t.eq(json_array_length(r.body -> 'transcriptState'), 1::bigint), t.eq(r.body -> 'events' -> 1 ->> 'payload', NULL)
-FROM api.event_replay('acc', 'u1', 'owner', 's1', 0, NULL, NULL, NULL, NULL, NULL, NULL) r;
+FROM t.replay('s1', NULL, NULL, NULL) r;
 
 --- a part is erased from here to there, and nothing beside it
 SELECT t.create('s1'), t.create('s1', account => 'other'), t.append('s1', '{a,b,c,d}');

@@ -67,6 +67,9 @@ CREATE FUNCTION t.talk(session text, n integer, every integer) RETURNS SETOF api
                 ARRAY(SELECT '{"text":"' || CASE WHEN i % every = 0 THEN 'final ' ELSE 'partial ' END || (i - 1) / every
                              || '","utteranceId":"u' || (i - 1) / every || '"}' FROM generate_series(1, n) i))
 $$;
+CREATE FUNCTION t.replay(session text, n bigint, snaps bigint, diagnostics boolean) RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.event_replay('acc', 'u1', 'owner', session, 0, NULL, NULL, NULL, n, snaps, diagnostics)
+$$;
 CREATE FUNCTION t.snapshots(session text, n bigint DEFAULT NULL, after bigint DEFAULT NULL, utterance text DEFAULT NULL,
                             include_stats boolean DEFAULT NULL) RETURNS api.reply LANGUAGE sql AS $$
         SELECT api.transcript_list('acc', 'u1', 'owner', session, n, after, utterance, include_stats)

@@ -121,7 +121,7 @@ SELECT t.eq(t.texts('s2'), 'w1 w2 w3 w4'), t.eq((SELECT count(*) FROM lifeos.tra
 --- the state is complete for a call of 30000 snapshots: every utterance, and nothing of another call
 SELECT t.create('s1'), t.create('s2');
 SELECT t.eq((SELECT count(*) FROM t.talk('s1', 30000, 10)), 30000), t.eq((SELECT count(*) FROM t.talk('s2', 500, 10)), 500);
-CREATE TEMP TABLE state AS SELECT (api.event_replay('acc', 'u1', 'owner', 's1', 0, NULL, NULL, NULL, 1, NULL, true)).body AS b;
+CREATE TEMP TABLE state AS SELECT (t.replay('s1', 1, NULL, true)).body AS b;
 SELECT t.eq(b ->> 'transcriptComplete', 'true'), t.eq(b ->> 'transcriptSnapshotsCount', '30000'), t.eq(json_array_length(b -> 'transcriptState'), 3000::bigint),
        t.eq(b #>> '{diagnostics,snapshotLimit}', NULL), t.eq(b #>> '{diagnostics,snapshotRowsRead}', '30000') FROM state;
 SELECT t.eq((SELECT count(*) FROM state, json_array_elements(b -> 'transcriptState') WITH ORDINALITY e(j, n)
@@ -132,16 +132,16 @@ SELECT t.create('s1');
 SELECT count(*) FROM t.talk('s1', 100, 10);
 SELECT t.eq(b ->> 'transcriptComplete' || json_array_length(b -> 'transcriptState') || (b ->> 'transcriptSnapshotsCount'), want, n::text)
 FROM (VALUES (100::bigint, 'true10100'), (99, 'false1099'), (10, 'false110'), (NULL, 'true10100')) v(n, want),
-     LATERAL (SELECT (api.event_replay('acc', 'u1', 'owner', 's1', 0, NULL, NULL, NULL, NULL, n, NULL)).body AS b OFFSET 0) x;
+     LATERAL (SELECT (t.replay('s1', NULL, n, NULL)).body AS b OFFSET 0) x;
 SELECT t.create('s2');
-SELECT t.eq(b ->> 'transcriptComplete' || (b ->> 'transcriptState'), 'true[]') FROM (SELECT (api.event_replay('acc', 'u1', 'owner', 's2', 0, NULL, NULL, NULL, NULL, 5, NULL)).body AS b OFFSET 0) x;
+SELECT t.eq(b ->> 'transcriptComplete' || (b ->> 'transcriptState'), 'true[]') FROM (SELECT (t.replay('s2', NULL, 5, NULL)).body AS b OFFSET 0) x;
 
 --- a state that does not fit into the answer leaves out the longest unheard of, and says so
 SELECT t.create('s1');
 SELECT count(t.transcript('s1', 'e' || i, 'final', 'u' || i, repeat('w', 60000))) FROM generate_series(1, 40) i;
 SELECT t.eq(b ->> 'transcriptComplete', 'false'), t.ok(octet_length(b::text) < 4186112), t.ok(json_array_length(b -> 'transcriptState') > 10),
        t.eq(b -> 'transcriptState' -> -1 ->> 'utteranceId', 'u40')
-FROM (SELECT (api.event_replay('acc', 'u1', 'owner', 's1', 0, NULL, NULL, NULL, 20, NULL, NULL)).body AS b OFFSET 0) x;
+FROM (SELECT (t.replay('s1', 20, NULL, NULL)).body AS b OFFSET 0) x;
 SELECT t.eq(b ->> 'transcriptState', '[]'), t.eq(b ->> 'transcriptComplete', 'false')
 FROM (SELECT lib.object('{transcriptState,transcriptComplete}', ARRAY[s.state, s.complete::text]) AS b FROM lib.transcript_state('acc', 's1', NULL, 0) s) x;
 
@@ -161,7 +161,7 @@ CREATE FUNCTION pg_temp.reads() RETURNS bigint LANGUAGE sql AS $$
 SELECT pg_temp.reads() AS r0 \gset
 SELECT lib.transcript_state('acc', 's2', NULL);
 SELECT pg_temp.reads() AS r1 \gset
-SELECT api.event_replay('acc', 'u1', 'owner', 's2', 0, NULL, NULL, NULL, 1, NULL, NULL);
+SELECT t.replay('s2', 1, NULL, NULL);
 SELECT pg_temp.reads() AS r2 \gset
 SELECT t.snapshots('s2', 2000);
 SELECT pg_temp.reads() AS r3 \gset
