@@ -68,7 +68,7 @@ CREATE FUNCTION t.talk(session text, n integer, every integer) RETURNS SETOF api
                              || '","utteranceId":"u' || (i - 1) / every || '"}' FROM generate_series(1, n) i))
 $$;
 CREATE FUNCTION t.replay(session text, n bigint, snaps bigint, diagnostics boolean) RETURNS api.reply LANGUAGE sql AS $$
-        SELECT api.event_replay('acc', 'u1', 'owner', session, 0, NULL, NULL, NULL, n, snaps, diagnostics)
+        SELECT api.event_replay('acc', 'u1', 'owner', session, 0, NULL, NULL, NULL, n, snaps, diagnostics, NULL)
 $$;
 CREATE FUNCTION t.snapshots(session text, n bigint DEFAULT NULL, after bigint DEFAULT NULL, utterance text DEFAULT NULL,
                             include_stats boolean DEFAULT NULL) RETURNS api.reply LANGUAGE sql AS $$
@@ -146,7 +146,7 @@ CREATE FUNCTION t.window(session text) RETURNS bigint LANGUAGE sql AS $$
         SELECT (c.resume_valid_until - lib.now()) / 1000 FROM lifeos.call_session c WHERE c.session_id = session
 $$;
 -- As if so many milliseconds had passed without a sign of life.
-CREATE FUNCTION t.age(session text, ms bigint) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION t.unseen(session text, ms bigint) RETURNS void LANGUAGE sql AS $$
         UPDATE lifeos.call_session c SET resume_valid_until = resume_valid_until - ms * 1000, seen_at = seen_at - ms * 1000
         WHERE c.session_id = session
 $$;

@@ -80,7 +80,7 @@ SELECT t.eq((t.reconnect('s1', :'t0', 1)).status, 'OK');
 
 --- who comes too late is told so, on record once, and keeps no way in
 SELECT t.token(t.create('s1')) AS t0 \gset
-SELECT t.age('s1', 120001);
+SELECT t.unseen('s1', 120001);
 SELECT t.eq((t.reconnect('s1', 'wrong')).status, 'INVALID_RESUME_TOKEN');
 SELECT t.eq((t.reconnect('s1', :'t0', 99)).status, 'RECONNECT_WINDOW_EXPIRED'), t.eq((t.reconnect('s1', :'t0')).status, 'RECONNECT_WINDOW_EXPIRED');
 SELECT t.eq((SELECT count(*) FROM lifeos.audit a WHERE a.outcome = 'RECONNECT_WINDOW_EXPIRED'), 1), t.eq(t.types('s1'), 'call.started');
@@ -89,21 +89,21 @@ SELECT t.eq(t.chains(), 'whole');
 --- the window slides with every sign of life of the session's own user, and with nobody else's
 SELECT t.token(t.create('s1')) AS t0 \gset
 SELECT t.append('s1', '{a}');
-SELECT t.age('s1', 60000);
+SELECT t.unseen('s1', 60000);
 SELECT t.checkpoint('s1', 'c', 1, who => 'boss', role => 'admin'), t.state('s1', 'active', who => 'boss', role => 'admin'),
        t.reconnect('s1', 'wrong'), api.token_grant('acc', 'boss', 'admin', 'g0', 's1', NULL, 300, NULL, NULL, '\x00');
 SELECT t.ok(t.window('s1') BETWEEN 1 AND 60000, 'another user');
 SELECT t.checkpoint('s1', 'c', 1);
-SELECT t.ok(t.window('s1') > 110000, 'checkpoint'), t.age('s1', 60000);
+SELECT t.ok(t.window('s1') > 110000, 'checkpoint'), t.unseen('s1', 60000);
 SELECT api.token_grant('acc', 'u1', 'owner', 'g1', 's1', NULL, 300, NULL, NULL, '\x00');
-SELECT t.ok(t.window('s1') > 110000, 'token'), t.age('s1', 60000);
+SELECT t.ok(t.window('s1') > 110000, 'token'), t.unseen('s1', 60000);
 SELECT t.reconnect('s1', :'t0');
-SELECT t.ok(t.window('s1') > 110000, 'reconnect'), t.age('s1', 60000);
+SELECT t.ok(t.window('s1') > 110000, 'reconnect'), t.unseen('s1', 60000);
 SELECT t.reconnect('s1', :'t0');
 SELECT t.ok(t.window('s1') > 110000, 'the same reconnect again');
-SELECT t.create('s2'), t.age('s2', 60000), t.state('s2', 'active');
+SELECT t.create('s2'), t.unseen('s2', 60000), t.state('s2', 'active');
 SELECT t.ok(t.window('s2') > 110000, 'state');
-SELECT t.create('s3', command => 'c1'), t.age('s3', 60000), t.create('s3', command => 'c2');
+SELECT t.create('s3', command => 'c1'), t.unseen('s3', 60000), t.create('s3', command => 'c2');
 SELECT t.ok(t.window('s3') > 110000, 'create');
 
 --- a call that is over is read with its token, not resumed, however late; the token is still asked for
@@ -217,7 +217,7 @@ SELECT t.eq(o.body ->> 'checkpoint', '3'), t.eq(o.body ->> 'status', 'created') 
 SELECT t.eq(o.body ->> 'checkpoint', NULL) FROM unnest('{d,NULL}'::text[]) x, api.stream_open('acc', 'u1', 'owner', 's1', x) o;
 
 --- presence: who is there keeps a window of its own, written a few times a window; who leaves has one window from then on
-SELECT t.create('s1'), t.create('s2'), t.age('s1', 40000), t.age('s2', 20000);
+SELECT t.create('s1'), t.create('s2'), t.unseen('s1', 40000), t.unseen('s2', 20000);
 SELECT t.eq((api.presence('{"here":[["acc","s1","u1"],["acc","s2","u1"]]}')).body::text, '{"ok":true}');
 SELECT t.ok(t.window('s1') BETWEEN 155000 AND 160000, 'stretched'), t.ok(t.window('s2') < 100000, 'seen a moment ago');
 SELECT c::text AS before FROM lifeos.call_session c WHERE c.session_id = 's1' \gset
@@ -228,7 +228,7 @@ SELECT t.ok(t.window('s1') BETWEEN 115000 AND 120000, 'left');
 SELECT t.eq(t.types('s1'), 'call.started'), t.eq((SELECT count(*) FROM lifeos.audit a WHERE a.stream_id = 's1'), 1);
 
 --- presence of others, of calls that are over, and nonsense change nothing and refuse nobody
-SELECT t.create('s1'), t.create('s2'), t.state('s2', 'ended'), t.create('s3'), t.age(s, 60000) FROM unnest('{s1,s2,s3}'::text[]) s;
+SELECT t.create('s1'), t.create('s2'), t.state('s2', 'ended'), t.create('s3'), t.unseen(s, 60000) FROM unnest('{s1,s2,s3}'::text[]) s;
 SELECT t.fingerprint() AS before \gset
 SELECT t.eq((api.presence(x::json)).status, 'OK', x) FROM unnest(ARRAY['{"here":[["acc","s1","boss"],["other","s1","u1"],["acc","s2","u1"],["acc"],[],7,null,{"a":1},"x",[[1],{},2]]}',
         '{"left":[["acc","s1","boss"],["acc","s2","u1"]]}', '{}', '{"here":null,"left":{"a":1}}', '{"here":"x"}']) x;

@@ -132,7 +132,7 @@ SELECT t.eq(c.disconnected_at, :since), t.eq(c.retry_count, 1), t.eq(c.room_sid,
 --- losing the line, asking, coming back and ending leave every partial and final transcript as it was
 SELECT t.create('s1'), t.live('s1', 'participant_joined', 'PA_1'), t.transcript('s1', 'f1', 'final', 'u1', 'hello'), t.transcript('s1', 'p1', 'partial', 'u2', 'I was about to');
 CREATE FUNCTION pg_temp.words() RETURNS text LANGUAGE sql AS $$
-        SELECT (api.event_replay('acc', 'u1', 'owner', 's1', 0, NULL, NULL, NULL, 500, 2000, NULL)).body ->> 'transcriptState' $$;
+        SELECT (api.event_replay('acc', 'u1', 'owner', 's1', 0, NULL, NULL, NULL, 500, 2000, NULL, NULL)).body ->> 'transcriptState' $$;
 SELECT pg_temp.words() AS before \gset
 SELECT t.ok(:'before' ~ 'hello' AND :'before' ~ 'I was about to');
 SELECT t.live('s1', 'participant_left', 'PA_1', 'CONNECTION_TIMEOUT');

@@ -198,7 +198,7 @@ def test_consumers_counted(c):
 def test_presence_waits_for_nobody(c):
     """who is there is written where nobody else writes at that moment, and the rest is left for the next time"""
     c.create_db("parallel", template="lifeos")
-    c.psql("SELECT t.create('s1'), t.create('s2'); SELECT t.age('s1', 60000), t.age('s2', 60000)", db="parallel")
+    c.psql("SELECT t.create('s1'), t.create('s2'); SELECT t.unseen('s1', 60000), t.unseen('s2', 60000)", db="parallel")
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         slow = pool.submit(c.psql, "BEGIN; UPDATE lifeos.call_session SET last_error = 'x' WHERE session_id = 's1'; SELECT pg_sleep(1); COMMIT;",
                            db="parallel")
