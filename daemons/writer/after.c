@@ -1,17 +1,22 @@
 /* after.c - a row per op that has consequences. */
 #include "after.h"
 
+#include <stdio.h>
+
 #include "plan.h"
 #include "stats.h"
 
 static const struct {
-        bool counts, access;
+        bool counts;  /* a good end */
+        bool results; /* by the word in the reply's `result` */
+        bool access;  /* a good end changes what somebody may do */
         enum stat_id counter;
 } after[OP_COUNT] = {
         [OP_session_reconnect] = { .counts = true, .counter = STAT_reconnects },
         [OP_checkpoint] = { .counts = true, .counter = STAT_checkpoints },
         [OP_event_replay] = { .counts = true, .counter = STAT_replays },
         [OP_event_read] = { .counts = true, .counter = STAT_replays },
+        [OP_session_sweep] = { .results = true, .counter = STAT_sweeps }, /* the one-shot does not live to report */
         [OP_account_set] = { .access = true },
         [OP_key_revoke] = { .access = true },
 };
@@ -31,9 +36,26 @@ static void tell_access(struct hub *hub, const struct ask *a, struct slice accou
                         channel_restart(c, "it could not be told whose access changed");
 }
 
-void after_answer(struct hub *hub, const struct ask *a, struct slice account) {
-        if (after[a->op].counts)
+static void count_result(enum stat_id counter, const struct rows_reply *r) {
+        static const char *const results[] = { "kept", "retried", "ended" };
+        const char *word = "refused";
+        char body[64];
+
+        for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
+                (void)snprintf(body, sizeof body, "{\"ok\":true,\"result\":\"%s\"}", results[i]);
+                if (r->status == STATUS_OK && slice_is(r->body, body))
+                        word = results[i];
+        }
+        stat_add_word(counter, word, 1);
+}
+
+void after_answer(struct hub *hub, const struct ask *a, const struct rows_reply *r) {
+        bool good = r->status == STATUS_OK;
+
+        if (after[a->op].results)
+                count_result(after[a->op].counter, r);
+        if (after[a->op].counts && good)
                 stat_add(after[a->op].counter, 1);
-        if (after[a->op].access && account.n)
-                tell_access(hub, a, account);
+        if (after[a->op].access && good && r->account.n)
+                tell_access(hub, a, r->account);
 }

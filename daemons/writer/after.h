@@ -1,7 +1,8 @@
-/* after.h - what a good answer brings about besides itself: it is counted, and frontends hear whose access changed. */
+/* after.h - what an answer brings about besides itself: it is counted, and frontends hear whose access changed. */
 #pragma once
 
 #include "ask.h"
+#include "rows.h"
 
-/* The op of this ask ended with OK, committed if it writes. account: the one its reply names; may be empty. */
-void after_answer(struct hub *hub, const struct ask *a, struct slice account);
+/* The op of this ask ended so; committed if it writes. */
+void after_answer(struct hub *hub, const struct ask *a, const struct rows_reply *r);

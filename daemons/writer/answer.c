@@ -1,7 +1,6 @@
 /* answer.c - the answers of single statements: api.reply, or rows of a record. */
 #include "answer.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "after.h"
@@ -9,7 +8,6 @@
 #include "log.h"
 #include "plan.h"
 #include "rows.h"
-#include "stats.h"
 
 struct answerer {
         struct hub *hub;
@@ -45,20 +43,6 @@ static void open_stream(struct answerer *an, struct ask *a, const struct rows_re
                 publish_missed(an->publish, c, r->account, r->session);
 }
 
-/* The one-shot that sweeps does not live long enough to report figures of its own. */
-static void count_sweep(const struct rows_reply *r) {
-        static const char *const results[] = { "kept", "retried", "ended" };
-        const char *word = "refused";
-        char body[64];
-
-        for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
-                (void)snprintf(body, sizeof body, "{\"ok\":true,\"result\":\"%s\"}", results[i]);
-                if (r->status == STATUS_OK && slice_is(r->body, body))
-                        word = results[i];
-        }
-        stat_add_word(STAT_sweeps, word, 1);
-}
-
 static void answer_json(struct answerer *an, struct ask *a, const PGresult *res) {
         enum mode mode = plan_of(a->op)->desc->mode;
         struct rows_reply r;
@@ -71,12 +55,9 @@ static void answer_json(struct answerer *an, struct ask *a, const PGresult *res)
         } else if (mode == LISTEN && r.status == STATUS_OK) {
                 open_stream(an, a, &r);
         } else {
-                if (a->op == OP_session_sweep)
-                        count_sweep(&r);
                 if (mode == WRITE && r.has_head)
                         publish_head(an->publish, r.account, r.session, r.head);
-                if (r.status == STATUS_OK)
-                        after_answer(an->hub, a, r.account);
+                after_answer(an->hub, a, &r);
                 ask_reply(a, r.status, r.detail, r.body);
         }
 }
@@ -109,7 +90,7 @@ static void answer_table(struct answerer *an, struct ask *a, const PGresult *res
                         break;
                 }
         }
-        after_answer(an->hub, a, (struct slice){ 0 });
+        after_answer(an->hub, a, &(struct rows_reply){ .status = STATUS_OK });
         ask_reply(a, STATUS_OK, (struct slice){ 0 }, buf_view(&an->rows));
 }
 

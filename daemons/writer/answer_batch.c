@@ -119,12 +119,24 @@ static void publish_one(const struct deal *d, struct publish *publish, const uin
         }
 }
 
+/* The legs of an event's way so far. Without a stamp of its emitter, the time of receipt stands for it. */
+static void measure(const struct op_event_out *out, int64_t committed) {
+        if (out->ts != out->received)
+                stat_observe(STAT_event_emit_delay, out->received - out->ts);
+        stat_observe(STAT_event_commit_delay, committed - out->received);
+}
+
 /* True if there are repeats among the rows of this ask. */
-static bool count(const struct deal *d, const uint32_t *base, uint32_t k) {
+static bool count(const struct deal *d, const uint32_t *base, uint32_t k, int64_t committed) {
         int64_t repeats = 0, n = d->asks[k]->rows;
 
-        for (uint32_t i = 0; i < n; i++)
-                repeats += ((const struct op_event_out *)record(d, d->b->slot[base[k] + i]))->deduped;
+        for (uint32_t i = 0; i < n; i++) {
+                const struct op_event_out *out = record(d, d->b->slot[base[k] + i]);
+
+                repeats += out->deduped;
+                if (!out->deduped)
+                        measure(out, committed);
+        }
         stat_add(STAT_events_appended, n - repeats);
         stat_add(STAT_events_deduped, repeats);
         return repeats > 0;
@@ -132,11 +144,12 @@ static bool count(const struct deal *d, const uint32_t *base, uint32_t k) {
 
 static void publish_all(const struct deal *d, struct publish *publish, const uint32_t *base) {
         bool wanted = publish_wanted(publish), repeats = false;
+        int64_t now = text_now_micros();
 
         for (uint32_t k = 0; k < d->n; k++) {
                 if (d->asks[k]->verdict != STATUS_OK)
                         continue;
-                repeats = count(d, base, k) || repeats;
+                repeats = count(d, base, k, now) || repeats;
                 if (wanted)
                         publish_one(d, publish, base, k, false);
         }
