@@ -51,6 +51,8 @@ $('form').addEventListener('submit', async (e) => {
   listing = setInterval(() => { if (!document.hidden) list().catch(() => {}); }, 15000);
 });
 
+$('enter').disabled = false; // until here Enter would have done nothing
+
 $('leave').addEventListener('click', () => {
   clearInterval(listing);
   rt.close();
