@@ -26,13 +26,20 @@ export class Proxy {
       // What arrives while the line is silent is lost with it, as on a network that is gone.
       from.on('data', (d) => { if (!pair.silent) to.write(d); });
       from.on('error', () => {});
-      from.on('close', () => { this.#pairs.delete(pair); if (!pair.silent) to.destroy(); });
+      from.on('close', () => {
+        if (pair.silent) return; // the other end is not told either
+        this.#pairs.delete(pair);
+        to.destroy();
+      });
     }
     return undefined;
   }
 
   /** Every connection breaks. */
-  cut() { for (const { client, server } of [...this.#pairs]) { client.destroy(); server.destroy(); } }
+  cut() {
+    for (const { client, server } of this.#pairs) { client.destroy(); server.destroy(); }
+    this.#pairs.clear();
+  }
 
   /** Every connection stays, and nothing comes through it ever again; new ones work. */
   silence() { for (const pair of this.#pairs) pair.silent = true; }

@@ -51,6 +51,8 @@ $('form').addEventListener('submit', async (e) => {
   listing = setInterval(() => { if (!document.hidden) list().catch(() => {}); }, 15000);
 });
 
+$('enter').disabled = false; // until here Enter would have done nothing
+
 $('leave').addEventListener('click', () => {
   clearInterval(listing);
   rt.close();
@@ -144,7 +146,6 @@ function follow(id) {
   });
   s.on('reset', () => clear());
   s.on('state', draw);
-  s.on('acked', draw);
   s.on('error', draw);
 }
 
@@ -156,11 +157,11 @@ function draw() {
 
 function paint() {
   const stats = rt?.stats ?? {};
-  $('transport').textContent = { websocket: 'WebSocket', sse: 'event stream' }[session?.transport] ?? '–';
+  $('transport').textContent = { websocket: 'WebSocket', sse: 'SSE' }[session?.transport] ?? '–';
   const sorted = [...delays].sort((a, b) => a - b);
   $('delay').textContent = sorted.length ? `${Math.max(0, Math.round(sorted[sorted.length >> 1]))} ms` : '–';
   $('sequence').textContent = session ? `${session.sequence} / ${Math.max(session.latestSequence, session.sequence)}` : '–';
-  $('acked').textContent = session?.ackedSequence || '–';
+  $('ping').textContent = stats.rttMs === null || stats.rttMs === undefined ? '–' : `${stats.rttMs} ms`;
   for (const name of ['reconnects', 'gaps', 'duplicates', 'resets']) {
     $(name).textContent = stats[name] ?? 0;
     $(name).dataset.alert = String(name !== 'reconnects' && stats[name] > 0);
