@@ -89,7 +89,7 @@ BEGIN
         SELECT '[' || coalesce(string_agg(lib.snapshot_json(x.e), ',' ORDER BY x.appeared)
                                        FILTER (WHERE x.newer IS NULL OR x.newer < 1500000), '') || ']', max(x.n)
         INTO state, read
-        FROM (SELECT e, k.appeared, k.n, sum(2 * coalesce(octet_length(e.payload::text), 0) + 800) OVER
+        FROM (SELECT j.e, k.appeared, k.n, sum(2 * coalesce(octet_length((j.e).payload::text), 0) + 800) OVER
                              (ORDER BY k.appeared DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS newer
               FROM (SELECT DISTINCT ON (w.utterance_id) w.sequence, w.appeared, w.n
                     FROM (SELECT s.utterance_id, s.sequence, s.final, count(*) OVER () AS n,
@@ -98,8 +98,9 @@ BEGIN
                                 WHERE t.account_id = account_id AND t.session_id = session_id
                                 ORDER BY t.sequence DESC LIMIT n) s) w
                     ORDER BY w.utterance_id, w.final DESC, w.sequence DESC) k
-              JOIN lifeos.event e ON e.account_id = account_id AND e.session_id = session_id
-                      AND e.sequence = k.sequence) x;
+              -- One look by the whole key each; a join may read the whole stream for each.
+              CROSS JOIN LATERAL (SELECT e FROM lifeos.event e WHERE e.account_id = account_id
+                                  AND e.session_id = session_id AND e.sequence = k.sequence OFFSET 0) j) x;
         read := coalesce(read, 0);
 END $$;
 
