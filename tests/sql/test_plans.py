@@ -16,6 +16,8 @@ LOOKUPS = {
                               "AND r.command_key = sha256($2::bytea)", "command_receipt_pkey"),
     "newest segments": ("text, text", "SELECT 1 FROM lifeos.transcript_segment t WHERE t.account_id = $1 AND "
                                       "t.session_id = $2 ORDER BY t.sequence DESC LIMIT 10", "transcript_segment_pkey"),
+    "consumers": ("text, text", "SELECT count(*) FROM lifeos.checkpoint c WHERE c.account_id = $1 AND c.session_id = $2",
+                  "checkpoint_pkey"),
 }
 SETTINGS = ("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; "
             "SET enable_mergejoin = off;")
