@@ -36,16 +36,20 @@ static bool is_batch(enum op op) {
 }
 
 /* The set-based ops first: they lock the streams of calls, and the account's own streams, which all lanes share,
- * should be held for the shortest time. Then account by account, stream by stream, as they arrived. */
+ * should be held for the shortest time. Then account by account, stream by stream, as they arrived. What names neither
+ * comes last: presence touches sessions of anybody, waits for none of them, and should not be waited for. */
 static int compare_asks(const void *pa, const void *pb) {
         const struct ask *a = *(struct ask *const *)pa, *b = *(struct ask *const *)pb;
         bool set_a = is_batch(a->op), set_b = is_batch(b->op);
+        bool none_a = !a->account.n && !a->session.n, none_b = !b->account.n && !b->session.n;
         int c;
 
         if (set_a != set_b)
                 return set_a ? -1 : 1;
         if (set_a && a->op != b->op)
                 return a->op < b->op ? -1 : 1;
+        if (none_a != none_b)
+                return none_a ? 1 : -1;
         if ((c = compare_slices(a->account, b->account)) || (c = compare_slices(a->session, b->session)))
                 return c;
         return a->number < b->number ? -1 : 1;

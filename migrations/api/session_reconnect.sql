@@ -13,7 +13,8 @@ SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bit
 DECLARE
         s lifeos.call_session;
         head bigint := lib.stream_head(account_id, session_id);
-        transcript record := lib.transcript_state(account_id, session_id, NULL);
+        -- The newest words; all of them are the replay's business, which holds up no commit.
+        transcript record := lib.transcript_state(account_id, session_id, 500);
         page record := lib.event_page(account_id, session_id, from_sequence, NULL, NULL, n,
                                       octet_length(transcript.state));
         upto bigint := coalesce(page.last, from_sequence);

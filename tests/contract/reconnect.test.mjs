@@ -184,14 +184,16 @@ test('a suspended account reads, resumes and acknowledges nothing from that mome
 test('a revoked or outlived key reads nothing from that moment on, whoever still remembers it', async () => {
   const s = await newSession();
   const [, known, secret] = /^lok_([a-z0-9]+)_(.+)$/.exec(ingestToken);
-  for (const [column, code] of [['revoked_at', 'AUTH_INVALID'], ['expires_at', 'AUTH_EXPIRED']]) {
+  for (const column of ['revoked_at', 'expires_at']) {
     const id = unique('k').replace(/[^a-z0-9]/g, '').slice(0, 16);
     sql(`INSERT INTO lifeos.api_key (key_id, account_id, scope, secret_hash, created_at)
          SELECT '${id}', account_id, scope, secret_hash, 0 FROM lifeos.api_key WHERE key_id = '${known}'`);
     const key = `lok_${id}_${secret}`;
-    assert.equal((await replay(key, s.id)).status, 200);
+    for (let n = 0; n < 8; n++) assert.equal((await replay(key, s.id)).status, 200);
     sql(`UPDATE lifeos.api_key SET ${column} = 1 WHERE key_id = '${id}'`);
-    is(await replay(key, s.id), 401, code);
-    is(await checkpoint(s, 'c', { watermarkSequence: 1 }, key), 401, code);
+    for (let n = 0; n < 8; n++) assert.equal((await replay(key, s.id)).status, 401, 'a frontend may know it, another not');
+    const r = await checkpoint(s, 'c', { watermarkSequence: 1 }, key);
+    assert.equal(r.status, 401);
+    assert.match(r.json.code, /^AUTH_(INVALID|EXPIRED)$/);
   }
 });

@@ -30,9 +30,12 @@ static void state_of(uint64_t id, const char *account, const char *session) {
 }
 
 TEST(set_based_ops_lead_then_by_account_and_session_as_they_came) {
-        static const uint64_t want[] = { 6, 3, 4, 2, 5, 1 };
+        static const uint64_t want[] = { 6, 3, 4, 2, 5, 1, 7 };
+        struct op_presence of_anybody = { 0 };
 
+        OP_SET(presence, &of_anybody, seen, SLICE("{\"here\":[[\"a\",\"s1\",\"u\"]]}"));
         batch_init(&batch, 100);
+        asks_add(&queue, rig_ask(7, OP_presence, &of_anybody));
         state_of(1, "b", "s1");
         state_of(2, "a", "s2");
         asks_add(&queue, rig_append(3, "b", "s1", 0, 1, "{}"));
