@@ -252,8 +252,8 @@ TEST(a_name_or_a_page_over_its_bound_ends_the_sweep) {
 
         memset(name, 'x', 130);
         name[130] = '\0';
-        (void)snprintf(body, sizeof body, "{\"ok\":true,\"due\":[{\"accountId\":\"%s\",\"sessionId\":\"s\"}],\"more\":false}",
-                       name);
+        (void)snprintf(body, sizeof body,
+                       "{\"ok\":true,\"due\":[{\"accountId\":\"%s\",\"sessionId\":\"s\"}],\"more\":false}", name);
         sweep_start(sweep, NULL);
         say_due(STATUS_OK, body);
         assert_int_equal(end.failed, STATUS_INTERNAL);
