@@ -35,7 +35,7 @@ static struct {
                 int fd;
                 char name[32];
         } sockets[SOCKETS_MAX];
-        bool failed;
+        bool left, failed;           /* a one-shot: its work is over, and how */
         bool asked, ready, draining; /* asked: the daemon itself decides when it is ready */
         int64_t drain_until, busy_at;
         ev_signal term, intr;
@@ -70,6 +70,7 @@ void daemon_ready(struct daemon *d, bool ready, const char *status) {
 }
 
 void daemon_leave(struct daemon *d, bool done) {
+        life.left = true;
         life.failed = !done;
         ev_break(d->loop, EVBREAK_ALL);
 }
@@ -249,7 +250,8 @@ int daemon_main(const struct daemon_def *def, int argc, char **argv) {
                 stats_start(d->loop, d->hub);
         if (!life.asked && !def->one_shot)
                 daemon_ready(d, true, NULL);
-        ev_run(d->loop, 0);
+        if (!life.left)
+                ev_run(d->loop, 0);
         hub_free(d->hub);
         secret_wipe(&d->ring.sign);
         if (!def->one_shot)

@@ -54,7 +54,7 @@ BEGIN
         IF s.transport_state <> 'healthy' THEN
                 RETURN;
         END IF;
-        UPDATE lifeos.call_session c SET transport_state = 'degraded', disconnected_at = at, retry_count = 0,
+        UPDATE lifeos.call_session c SET transport_state = 'degraded', disconnected_at = at,
                reconnect_attempts = c.reconnect_attempts + 1, updated_at = lib.now(), due_at = lib.now(),
                resume_valid_until = greatest(c.resume_valid_until, at + c.reconnect_window_ms * 1000)
         WHERE c.account_id = s.account_id AND c.session_id = s.session_id RETURNING * INTO s;

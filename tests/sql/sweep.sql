@@ -3,6 +3,7 @@ SELECT t.create('s1');
 SELECT t.eq(t.sweep('s1'), 'kept');
 SELECT t.eq(t.due('s1'), 3600);
 SELECT t.age('s1', 3590);
+UPDATE lifeos.call_session SET updated_at = lib.now(), seen_at = lib.now();
 SELECT t.eq(t.sweep('s1'), 'kept'), t.eq(t.due('s1'), 10), t.age('s1', 100);
 SELECT t.eq(t.sweep('s1'), 'ended');
 SELECT t.eq(t.session('s1', 'status') || t.session('s1', 'endReason') || t.session('s1', 'transportState'), 'endedtimeoutterminated');
@@ -25,6 +26,10 @@ SELECT t.age('s1', 7200);
 SELECT t.append('s1', '{e2}');
 SELECT t.eq(t.sweep('s1'), 'ended');
 SELECT t.eq(t.session('s1', 'endReason') || (t.payload('s1', 'call.ended')::json ->> 'durationSeconds'), 'timeout14400');
+
+--- nobody answered before the call was made: a clock of the provider that is behind ends nothing early
+SELECT t.create('s1'), t.hook('E1', 'participant_joined', 'lk_room_s1', part => 'PA_1', joined => 1);
+SELECT t.eq(t.sweep('s1'), 'kept'), t.eq(t.due('s1'), 900);
 
 --- also while its line is lost
 SELECT t.lost('s1'), t.age('s1', 14395);
@@ -156,9 +161,11 @@ UPDATE lifeos.call_session SET due_at = 1 WHERE session_id = 's1';
 SELECT t.eq(t.sweep('s1'), 'kept'), t.eq(t.due('s1'), NULL, 'and is not asked for again');
 
 --- a sweep before the time changes nothing at all
-SELECT t.lost('s1'), t.create('s2'), t.sweep('s1'), t.sweep('s2');
+SELECT t.lost('s1'), t.create('s2'), t.create('s3'), t.live('s3', 'participant_joined', 'PA_1');
+SELECT t.sweep('s1'), t.sweep('s2'), t.sweep('s3');
+UPDATE lifeos.call_session SET seen_at = lib.now() + 1000000 WHERE session_id = 's3';
 SELECT t.fingerprint() AS before \gset
-SELECT t.eq(t.sweep('s1') || t.sweep('s2'), 'keptkept');
+SELECT t.eq(t.sweep('s1') || t.sweep('s2') || t.sweep('s3'), 'keptkeptkept');
 SELECT t.eq(t.fingerprint(), :'before');
 
 --- every change of state asks for a look, and the look says when the next is
@@ -169,6 +176,7 @@ SELECT t.state('s1', 'active'), t.eq(t.due('s1'), 0), t.sweep('s1'), t.eq(t.due(
 SELECT t.create('s' || i) FROM generate_series(1, 4) i;
 SELECT t.create('s1', account => 'other'), t.sweep('s4');
 UPDATE lifeos.call_session SET due_at = lib.now() - 1000000 * right(session_id, 1)::integer WHERE account_id = 'acc' AND session_id <> 's4';
+SELECT t.eq((api.sweep_due(1)).body::text, '{"ok":true,"due":[{"accountId":"acc","sessionId":"s3"}],"more":true}');
 SELECT t.eq((api.sweep_due(3)).body::text, '{"ok":true,"due":[{"accountId":"acc","sessionId":"s3"},{"accountId":"acc","sessionId":"s2"},{"accountId":"acc","sessionId":"s1"}],"more":true}');
 SELECT t.sweep('s3');
 SELECT t.eq((api.sweep_due(3)).body::text, '{"ok":true,"due":[{"accountId":"acc","sessionId":"s2"},{"accountId":"acc","sessionId":"s1"},{"accountId":"other","sessionId":"s1"}],"more":false}');
@@ -178,5 +186,6 @@ SELECT t.eq((api.sweep_due(3)).body::text, '{"ok":true,"due":[],"more":false}');
 --- nobody's call is refused; a call lost before this was counted has been lost since its last change
 SELECT t.eq(t.sweep('nobody'), 'SESSION_NOT_FOUND');
 SELECT t.lost('s1');
-UPDATE lifeos.call_session SET disconnected_at = NULL, updated_at = lib.now() - 3000000;
+UPDATE lifeos.call_session SET disconnected_at = NULL, updated_at = lib.now();
+SELECT t.eq(t.sweep('s1'), 'kept'), t.eq(t.due('s1'), 2), t.age('s1', 3);
 SELECT t.eq(t.sweep('s1'), 'retried');

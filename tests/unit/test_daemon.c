@@ -15,6 +15,7 @@ static pid_t pid;
 /* ---- the daemon under test: an issuer that answers everything with {} ---- */
 
 static bool wait_for_go, never_done;
+static enum { STAYS, LEAVES_DONE, LEAVES_FAILED, LEAVES_AT_ONCE } leaving;
 static unsigned drains;
 static ev_timer go;
 
@@ -27,6 +28,12 @@ static void on_go(struct ev_loop *l, ev_timer *w, int revents) {
         (void)l;
         (void)revents;
         daemon_ready(w->data, true, "has what it waited for");
+}
+
+static void on_leave(struct ev_loop *l, ev_timer *w, int revents) {
+        (void)l;
+        (void)revents;
+        daemon_leave(w->data, leaving != LEAVES_FAILED);
 }
 
 static void d_open(struct daemon *d) {
@@ -42,6 +49,13 @@ static void d_connect(struct daemon *d) {
         daemon_peer_path(d, FRONTEND, 2, path);
         if (strncmp(path, dir, strlen(dir)) != 0 || strcmp(path + strlen(dir), "/frontend/2.sock") != 0)
                 die("wrong path %s", path);
+        if (leaving == LEAVES_AT_ONCE)
+                daemon_leave(d, true);
+        if (leaving != STAYS) {
+                ev_timer_init(&go, on_leave, 0.05, 0.);
+                go.data = d;
+                ev_timer_start(d->loop, &go);
+        }
         if (!wait_for_go)
                 return;
         daemon_ready(d, false, "waits for something");
@@ -90,6 +104,8 @@ static int setup(void **state) {
         memcpy(dir, rig_dir, sizeof dir);
         wait_for_go = never_done = false;
         def.idle_exit_seconds = 0;
+        def.one_shot = false;
+        leaving = STAYS;
         put_keys();
         put("conf", "# nothing set\n");
         (void)snprintf(config_path, sizeof config_path, "%s/conf", dir);
@@ -248,6 +264,15 @@ TEST(a_socket_activated_helper_leaves_when_nobody_asks) {
         assert_int_equal(exit_status(), 0);
 }
 
+TEST(a_one_shot_leaves_when_its_work_is_done_and_says_whether_it_could) {
+        static const int wants[] = { [LEAVES_DONE] = 0, [LEAVES_FAILED] = 1, [LEAVES_AT_ONCE] = 0 };
+        def.one_shot = true;
+        for (leaving = LEAVES_DONE; leaving <= LEAVES_AT_ONCE; leaving++) {
+                start();
+                assert_int_equal(exit_status(), wants[leaving]);
+        }
+}
+
 TEST(draining_ends_after_ten_seconds_at_the_latest) {
         int64_t began;
         never_done = true;
@@ -281,6 +306,7 @@ int main(void) {
                 T(readiness_waits_for_the_daemon_and_says_for_what),
                 T(it_hides_its_memory_and_is_sandboxed),
                 T(a_socket_activated_helper_leaves_when_nobody_asks),
+                T(a_one_shot_leaves_when_its_work_is_done_and_says_whether_it_could),
                 T(draining_ends_after_ten_seconds_at_the_latest),
                 T(a_wrong_setting_is_fatal),
                 T(missing_keys_are_fatal),
