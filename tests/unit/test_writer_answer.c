@@ -69,6 +69,7 @@ TEST(a_batch_deals_every_asker_his_own_rows) {
         assert_int_equal(counted[STAT_events_appended], 2);
         assert_int_equal(counted[STAT_events_deduped], 1);
         assert_int_equal(counted[STAT_events_refused], 3);
+        assert_int_equal(observed[STAT_event_commit_delay], 2);
         for (unsigned i = 0; i < 3; i++) {
                 assert_int_equal(replies[i + 1].count, 1);
                 ask_free(a[i]);
