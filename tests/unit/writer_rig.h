@@ -133,6 +133,7 @@ static inline int rig_setup(void **state) {
         n_casts = 0;
         full = restarted = NULL;
         memset(counted, 0, sizeof counted);
+        memset(observed, 0, sizeof observed);
         counted_words[0] = '\0';
         for (unsigned i = 0; i < REPLIES; i++) {
                 buf_free(&replies[i].body);
