@@ -72,7 +72,8 @@ $$;
 -- One page by sequence. A timestamp only filters, and only when no sequence is given. Together with the `taken` bytes
 -- that the answer has already it stays under a frame's 4 MiB, but there is always one event.
 CREATE FUNCTION lib.event_page(account_id text, session_id text, after_sequence bigint, after_ts bigint,
-                               after_event_id text, n bigint, taken bigint, OUT events text, OUT read bigint, OUT last bigint)
+                               after_event_id text, n bigint, taken bigint, OUT events text, OUT read bigint,
+                               OUT last bigint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 BEGIN

@@ -1,7 +1,7 @@
 -- presence.sql - whose clients are there: the frontends tell who listens to a session of his own, and who has left.
 
--- The entries of one list of `seen`, [account, session, actor] each. What is not one reads as NULLs and finds nothing:
--- the list is a frontend's word, and a word that makes no sense must not cost the others theirs.
+-- The entries of one list of `seen`, [account, session, actor] each. What is not one reads as NULLs and finds
+-- nothing: the list is a frontend's word, and a word that makes no sense must not cost the others theirs.
 CREATE FUNCTION lib.presence_rows(seen json, list text)
 RETURNS TABLE (account_id text, session_id text, actor_id text) LANGUAGE sql STABLE AS $$
         SELECT e.value ->> 0, e.value ->> 1, e.value ->> 2

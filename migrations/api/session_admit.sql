@@ -1,6 +1,7 @@
--- session_admit.sql - may this actor still listen? What a live stream asks again and again, of accounts, keys, sessions.
+-- session_admit.sql - may this actor still listen? What a live stream asks again and again.
 
--- A person's account may have been suspended, a service's key revoked or outlived, since the caller was authenticated.
+-- A person's account may have been suspended, a service's key revoked or outlived, since the caller was
+-- authenticated.
 CREATE FUNCTION lib.actor_check(account_id text, actor_id text, actor_role text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
