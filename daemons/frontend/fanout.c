@@ -63,7 +63,7 @@ static void told_again(const struct stream *s, uint64_t sequence) {
         const struct listener *l;
 
         TAILQ_FOREACH(l, &s->live, link)
-                stat_add(STAT_stream_duplicates, l->cursor >= sequence);
+        stat_add(STAT_stream_duplicates, l->cursor >= sequence);
 }
 
 static void keep(struct stream *s, const struct op_event_stored *e) {
@@ -152,7 +152,8 @@ void fanout_down(struct frontend *f, struct channel *c) {
 
 /* Nobody came back for it. */
 static bool abandoned(const struct stream *s, int64_t now) {
-        return stream_empty(s) && now - s->used > LINGER && !s->fanout->opening[stream_opening(s->fanout, s->session)];
+        return stream_empty(s) && now - s->used > LINGER &&
+               !s->fanout->opening[stream_opening(s->fanout, s->session)];
 }
 
 static void leave(struct stream **at) {

@@ -114,8 +114,8 @@ bool fanout_opened(struct slice body, struct arena *a, struct fanout_start *ret)
             !json_int(json_get(v, "latestSequence"), &latest) || latest < 0)
                 return false;
         ret->latest = (uint64_t)latest;
-        ret->checkpoint = json_int(json_get(v, "checkpoint"), &checkpoint) && checkpoint > 0 ? (uint64_t)checkpoint
-                                                                                             : 0;
+        ret->checkpoint =
+                json_int(json_get(v, "checkpoint"), &checkpoint) && checkpoint > 0 ? (uint64_t)checkpoint : 0;
         if (!json_str(json_get(v, "status"), &ret->status))
                 ret->status = (struct slice){ 0 };
         return true;
@@ -178,7 +178,8 @@ static void deliver(const struct asked *q, const struct run page[FORMATS], uint6
                 if (l->cursor >= q->after && l->cursor + 1 < first)
                         listener_reset(l, "cursor_expired", first - 1, s->head);
                 if (l->cursor >= first)
-                        stat_add(STAT_stream_duplicates, (int64_t)((l->cursor < last ? l->cursor : last) - first + 1));
+                        stat_add(STAT_stream_duplicates,
+                                 (int64_t)((l->cursor < last ? l->cursor : last) - first + 1));
                 (void)listener_send(l, page);
         }
 }
@@ -267,9 +268,7 @@ static bool ask(struct stream *s, struct channel *to, const struct asked *what, 
 static bool ask_open(struct pass *p, struct channel *to) {
         struct stream *s = p->stream;
         struct op_stream_open m = { 0 };
-        struct asked q = {
-                .stream = s, .who = p->who, .to = to, .op = OP_stream_open, .epoch = s->fanout->epoch
-        };
+        struct asked q = { .stream = s, .who = p->who, .to = to, .op = OP_stream_open, .epoch = s->fanout->epoch };
 
         OP_SET(stream_open, &m, account_id, p->who->account);
         OP_SET(stream_open, &m, actor_id, p->who->id);

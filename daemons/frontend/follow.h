@@ -196,9 +196,9 @@ void listener_advance(struct listener *l);
 
 void feed_init(struct fanout *fo);
 void feed_free(struct fanout *fo);
-void feed_want(struct stream *s);   /* it has somebody who needs a question asked */
-void feed_pump(struct fanout *fo);  /* asks as many as may be on their way */
-void feed_forget(struct stream *s); /* nobody will hear the answers */
+void feed_want(struct stream *s);          /* it has somebody who needs a question asked */
+void feed_pump(struct fanout *fo);         /* asks as many as may be on their way */
+void feed_forget(struct stream *s);        /* nobody will hear the answers */
 bool feed_leave(const struct listener *l); /* it goes; true: its client may read for another one now */
 /* The writer's connection is a new one: every actor is let in again, every listener reads from its cursor. */
 void feed_restart(struct fanout *fo);

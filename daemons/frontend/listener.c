@@ -104,9 +104,11 @@ struct listener *fanout_reserve(struct fanout *fo, const struct actor *a, struct
                         who_unref(fo, w);
                 return NULL;
         }
-        *l = (struct listener){
-                .fanout = fo, .who = w, .until = a->until, .opening = stream_opening(fo, session), .changes = fo->changes
-        };
+        *l = (struct listener){ .fanout = fo,
+                                .who = w,
+                                .until = a->until,
+                                .opening = stream_opening(fo, session),
+                                .changes = fo->changes };
         w->streams++;
         w->tenant->streams++;
         fo->opening[l->opening]++;

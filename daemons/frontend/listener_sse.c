@@ -40,8 +40,7 @@ static void named(struct buf *out, const char *event, struct jsonw *w) {
         buf_free(w->out);
 }
 
-static void put_reset(struct buf *out, const struct listener *l, const char *reason, uint64_t from,
-                      uint64_t latest) {
+static void put_reset(struct buf *out, const struct listener *l, const char *reason, uint64_t from, uint64_t latest) {
         struct buf data;
         struct jsonw w = begin(&data);
 

@@ -34,7 +34,9 @@ struct pass *pass_get(struct stream *s, struct who *w) {
                 p = malloc(sizeof *p);
                 if (!p)
                         return NULL;
-                *p = (struct pass){ .next = *b, .stream = s, .who = who_ref(w), .epoch = s->fanout->epoch, .due = next_due() };
+                *p = (struct pass){
+                        .next = *b, .stream = s, .who = who_ref(w), .epoch = s->fanout->epoch, .due = next_due()
+                };
                 TAILQ_INSERT_TAIL(&s->passes, p, link);
                 *b = p;
         }

@@ -62,8 +62,8 @@ static void on_unsubscribe(struct socket *so, const void *msg) {
         struct subscription *s = subscription_find(so, m->session_id);
 
         if (!s) {
-                say_error(so, "unsubscribe", STATUS_INVALID_REQUEST, SLICE("this socket does not follow this session"),
-                          m->session_id);
+                say_error(so, "unsubscribe", STATUS_INVALID_REQUEST,
+                          SLICE("this socket does not follow this session"), m->session_id);
                 return;
         }
         subscription_free(s);

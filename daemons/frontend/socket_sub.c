@@ -17,8 +17,8 @@ struct subscription *subscription_find(const struct socket *so, struct slice ses
         struct subscription *s;
 
         TAILQ_FOREACH(s, &so->subscriptions, link)
-                if (slice_eq(s->session, session))
-                        return s;
+        if (slice_eq(s->session, session))
+                return s;
         return NULL;
 }
 
@@ -250,7 +250,8 @@ static struct subscription *subscription_new(struct socket *so, const struct op_
                                     .consumer = { text + m->session_id.n, m->consumer_id.n },
                                     .placed = OP_HAS(socket_subscribe, m, after_sequence) ||
                                               OP_HAS(socket_subscribe, m, last_ack_sequence) };
-        s->cursor = (uint64_t)(OP_HAS(socket_subscribe, m, after_sequence) ? m->after_sequence : m->last_ack_sequence);
+        s->cursor =
+                (uint64_t)(OP_HAS(socket_subscribe, m, after_sequence) ? m->after_sequence : m->last_ack_sequence);
         memcpy(text, m->session_id.p, m->session_id.n);
         if (m->consumer_id.n)
                 memcpy(text + m->session_id.n, m->consumer_id.p, m->consumer_id.n);

@@ -40,10 +40,10 @@ struct listener_client {
 struct world {
         struct session sessions[SESSIONS];
         struct publication *pubs;
-        size_t pad;   /* bytes every event is longer */
-        int64_t page; /* rows the writer gives at most; 0: what was asked */
+        size_t pad;           /* bytes every event is longer */
+        int64_t page;         /* rows the writer gives at most; 0: what was asked */
         unsigned checkpoints; /* asked to be stored */
-        char seen[4096]; /* the last report of who is here */
+        char seen[4096];      /* the last report of who is here */
 };
 extern struct world world;
 

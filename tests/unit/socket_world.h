@@ -9,7 +9,7 @@ struct socket_client {
         struct fake_socket ws;
         uint64_t heard[SESSIONS];
         uint64_t events;
-        size_t pace;   /* bytes it takes in one step */
+        size_t pace;        /* bytes it takes in one step */
         char said[64][512]; /* what was no event, in order */
         unsigned n_said, read;
 };

@@ -160,11 +160,13 @@ TEST(subscriptions_are_bounded_per_socket_actor_and_account) {
 }
 
 TEST(bad_fields_are_refused_and_three_messages_that_are_none_end_it) {
-        static const char *const fields[] = {
-                "{'op':'subscribe'}", "{'op':'subscribe','sessionId':'s1','x':1}", "{'op':'ack','sessionId':'s1'}",
-                "{'op':'ack','sessionId':'s1','sequence':-1}", "{'op':'ping','id':'a b'}",
-                "{'op':'subscribe','sessionId':'s1','afterSequence':'1'}", "{'op':'unsubscribe','sessionId':''}"
-        };
+        static const char *const fields[] = { "{'op':'subscribe'}",
+                                              "{'op':'subscribe','sessionId':'s1','x':1}",
+                                              "{'op':'ack','sessionId':'s1'}",
+                                              "{'op':'ack','sessionId':'s1','sequence':-1}",
+                                              "{'op':'ping','id':'a b'}",
+                                              "{'op':'subscribe','sessionId':'s1','afterSequence':'1'}",
+                                              "{'op':'unsubscribe','sessionId':''}" };
 
         socket_join(&c, "ann");
         for (size_t i = 0; i < COUNT(fields); i++) {
