@@ -25,10 +25,6 @@ struct auth_state {
 
 typedef void auth_done(struct frontend *f, struct http_request *r, enum status s, const struct actor *a);
 
-/* auth.c: copies the actor into the request's arena and calls done(). */
-void auth_answer(struct frontend *f, struct http_request *r, enum status s, const struct actor *from,
-                 auth_done *done);
-
 /* auth_issuers.c: credentials issuer-pub and jwks, and the settings beside them; dies with a message for the operator. */
 void auth_issuers_load(struct auth_state *s);
 /* 0, or -1 with a message: lines "<kid> <64 hex digits>", '#' starts a comment. */
@@ -42,7 +38,6 @@ bool auth_name(struct slice s);
 
 /* auth_key.c: an API key that is not cached: asks the writer, once for all that wait for the same. */
 bool auth_key_shape(struct slice token);
-void auth_key(struct frontend *f, struct http_request *r, struct slice token, const unsigned char digest[32],
-              auth_done *done);
+void auth_key(struct frontend *f, struct slice token, const unsigned char digest[32], struct auth_ask *q);
 /* The writer's answer as an entry. What is returned is for the client; *ret_keep is how long it holds (0: not at all). */
 enum status auth_key_answer(const struct answer *ans, struct auth_entry *ret, int64_t *ret_keep);

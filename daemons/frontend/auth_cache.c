@@ -52,3 +52,11 @@ void auth_cache_put(struct auth_cache *c, const unsigned char digest[32], const 
         memcpy(to->digest, digest, 32);
         to->until = until;
 }
+
+void auth_cache_drop(struct auth_cache *c, struct slice account, struct slice id) {
+        for (unsigned i = 0; i < AUTH_CACHE_ENTRIES; i++) {
+                struct auth_entry *e = &c->entries[i];
+                if (id.n > 0 ? slice_is(id, e->id) : slice_is(account, e->account))
+                        e->until = 0;
+        }
+}

@@ -12,18 +12,11 @@
 #define KEEP_REFUSED INT64_C(1000000)
 #define STREAM_MAX   INT64_C(900000000) /* how long a live stream runs before the key has to be shown again */
 
-struct waiter {
-        struct waiter *next;
-        struct auth_lookup *lookup;
-        struct http_request *r;
-        auth_done *done;
-};
-
 struct auth_lookup {
         struct auth_lookup *next;
         struct frontend *f;
         unsigned char digest[32];
-        struct waiter *waiters;
+        struct auth_ask *waiters;
 };
 
 bool auth_key_shape(struct slice t) {
@@ -89,21 +82,22 @@ static void on_answer(void *arg, const struct answer *ans) {
         unlink_lookup(l); /* a waiter's handler may start the next one */
         struct actor a = { slice_of(e.account), slice_of(e.id), slice_of(e.role), true, e.ends };
         while (l->waiters) {
-                struct waiter *w = l->waiters;
-                struct http_request *r = w->r;
-                l->waiters = w->next;
-                r->gone = NULL;
-                auth_answer(l->f, r, s, &a, w->done);
+                struct auth_ask *q = l->waiters;
+                l->waiters = q->next;
+                q->lookup = NULL;
+                q->done(q, s, s == STATUS_OK ? &a : NULL);
         }
         free(l);
 }
 
-/* The client left. The lookup goes on: its answer is worth remembering. */
-static void on_gone(struct http_request *r) {
-        struct waiter *w = r->data;
-        for (struct waiter **at = &w->lookup->waiters; *at; at = &(*at)->next)
-                if (*at == w) {
-                        *at = w->next;
+/* The lookup goes on: its answer is worth remembering. */
+void auth_cancel(struct auth_ask *q) {
+        if (!q->lookup)
+                return;
+        for (struct auth_ask **at = &q->lookup->waiters; *at; at = &(*at)->next)
+                if (*at == q) {
+                        *at = q->next;
+                        q->lookup = NULL;
                         return;
                 }
 }
@@ -147,17 +141,14 @@ static enum status lookup(struct frontend *f, struct slice token, const unsigned
         return STATUS_OK;
 }
 
-void auth_key(struct frontend *f, struct http_request *r, struct slice token, const unsigned char digest[32],
-              auth_done *done) {
-        struct waiter *w = arena_alloc(&r->arena, sizeof(*w));
+void auth_key(struct frontend *f, struct slice token, const unsigned char digest[32], struct auth_ask *q) {
         struct auth_lookup *l = NULL;
-        enum status s = w ? lookup(f, token, digest, &l) : STATUS_BUSY;
+        enum status s = lookup(f, token, digest, &l);
         if (s != STATUS_OK) {
-                done(f, r, s, NULL);
+                q->done(q, s, NULL);
                 return;
         }
-        *w = (struct waiter){ l->waiters, l, r, done };
-        l->waiters = w;
-        r->data = w;
-        r->gone = on_gone;
+        q->lookup = l;
+        q->next = l->waiters;
+        l->waiters = q;
 }

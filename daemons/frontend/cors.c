@@ -33,6 +33,10 @@ static bool member(const struct cors *c, struct slice origin) {
         return false;
 }
 
+bool cors_allowed(const struct cors *c, struct slice origin) {
+        return c->any || member(c, origin);
+}
+
 void cors_response(const struct cors *c, struct slice origin, struct buf *out) {
         bool echo = !c->any && origin.n > 0 && member(c, origin);
         buf_str(out, "vary: Origin\r\n");

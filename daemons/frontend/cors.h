@@ -13,6 +13,8 @@ struct cors {
 
 /* "*", or origins separated by spaces. False: more than CORS_ORIGINS_MAX. */
 bool cors_init(struct cors *c, const char *setting);
+/* May a page of this origin read us? */
+bool cors_allowed(const struct cors *c, struct slice origin);
 /* Lines for any response. origin: the request's, may be empty. */
 void cors_response(const struct cors *c, struct slice origin, struct buf *out);
 /* Further lines for the answer to a preflight. asked: Access-Control-Request-Headers, untrusted. */

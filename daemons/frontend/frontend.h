@@ -4,7 +4,7 @@
 #include "daemon.h"
 #include "http.h"
 
-enum auth { PUBLIC, USER, USER_OR_INGEST, OPERATOR };
+enum auth { PUBLIC, USER, USER_OR_INGEST, OPERATOR, LATER };
 enum rate { NONE_RATE, READ_RATE, WRITE_RATE, STREAM_RATE, INGEST_RATE, RATE_COUNT };
 
 /* Who is asking: set by auth.c alone, from a verified token or key. Text lives in the request's arena. */
@@ -23,6 +23,25 @@ struct frontend; /* main.c: server, hub, fan-out, caches; one per process */
  * STATUS_RATE_LIMITED: the address may not try another token now. The actor's text lives in the request's arena. */
 void auth_start(struct frontend *f, struct http_request *r,
                 void (*done)(struct frontend *f, struct http_request *r, enum status s, const struct actor *a));
+/* The same for a token that stood elsewhere in the request. */
+void auth_bearer(struct frontend *f, struct http_request *r, struct slice token,
+                 void (*done)(struct frontend *f, struct http_request *r, enum status s, const struct actor *a));
+
+/* A bare token, for who is no request any more. done() is called exactly once, perhaps at once, unless auth_cancel()
+ * comes first; the actor's text is valid during the call only. The memory of q is the caller's, as is scratch, which
+ * is needed during the call only. */
+struct auth_lookup;
+struct auth_ask {
+        struct auth_ask *next;
+        struct auth_lookup *lookup;
+        void (*done)(struct auth_ask *q, enum status s, const struct actor *a);
+};
+void auth_check(struct frontend *f, const char *address, struct slice token, struct arena *scratch,
+                struct auth_ask *q);
+void auth_cancel(struct auth_ask *q);
+/* The writer said that what an account, or one of its keys (may be empty), may do has changed: keys are looked up
+ * again. */
+void auth_forget(struct frontend *f, struct slice account, struct slice key);
 
 /* rate.c: true if the request may go on, else *ret_retry is the Retry-After in seconds. */
 bool rate_actor(struct frontend *f, enum rate class, const struct actor *a, unsigned *ret_retry);
@@ -49,11 +68,14 @@ extern const unsigned n_routes;
 /* The value of :name in the request's path, still encoded; empty if the route has none. */
 struct slice route_param(const struct route *route, const struct http_request *r, const char *name);
 
-/* Handlers; call.c, events_in.c, stream.c, info.c. `a` is valid during the call only (its text as long as the
- * request); it is NULL on PUBLIC routes. HEAD arrives as GET: http.c leaves the body out. */
+/* Handlers; call.c, events_in.c, stream.c, socket.c, info.c. `a` is valid during the call only (its text as long
+ * as the request); it is NULL on PUBLIC routes, and may be on LATER ones. HEAD arrives as GET: http.c leaves the body out. */
 typedef void route_fn(struct frontend *f, struct http_request *r, const struct route *route, const struct actor *a);
-route_fn route_call, route_webhook, route_events, route_stream, route_health, route_ready, route_root, route_metrics;
-route_fn route_asset;
+route_fn route_call, route_webhook, route_events, route_stream, route_health, route_ready, route_root, route_metrics,
+        route_socket, route_asset;
+
+/* socket_shake.c: the token that a subprotocol carries; false: none does. */
+bool socket_bearer(const struct http_request *r, struct slice *ret);
 
 struct ev_loop *frontend_loop(struct frontend *f);
 struct hub *frontend_hub(struct frontend *f);

@@ -47,6 +47,9 @@ struct http_request {
 struct slice http_header(const struct http_request *r, const char *name);
 /* Media type of Content-Type, lower-cased, without parameters; empty if absent. */
 struct slice http_media_type(const struct http_request *r);
+/* Walks a header that is a list, over all its lines: the next element, trimmed. *at starts as 0. */
+bool http_header_item(const struct http_request *r, const char *name, uint64_t *at, struct slice *ret);
+bool http_header_has(const struct http_request *r, const char *name, const char *item); /* ASCII case is ignored */
 
 /* handle() gets every complete request. It must respond, begin a stream, or set gone and do so later. */
 struct http_server *http_server_new(struct ev_loop *loop, void (*handle)(void *arg, struct http_request *r),
@@ -57,13 +60,14 @@ bool http_server_idle(const struct http_server *s);
 unsigned http_server_connections(const struct http_server *s);
 
 /* Answer and free the request. body is copied. `allow` (405) and `retry_after` seconds (0: none) are optional;
- * `preflight` adds what a browser asks of OPTIONS, with `allow` as the methods. */
+ * `preflight` adds what a browser asks of OPTIONS, with `allow` as the methods; `upgrade` says which protocol this
+ * path speaks (426); `lines` are whole header lines. */
 struct http_extra {
         const char *allow;
         unsigned retry_after;
-        bool preflight;
-        const char *cache;         /* cache-control instead of no-store */
-        const char *etag, *policy; /* ETag with its quotes; content-security-policy */
+        bool preflight, upgrade;
+        struct slice lines;
+        const char *cache; /* cache-control instead of no-store */
 };
 void http_respond(struct http_request *r, int code, const char *content_type, struct slice body,
                   const struct http_extra *x);
@@ -76,10 +80,15 @@ void http_fail(struct http_request *r, enum status s, struct slice detail, const
 struct http_stream_events {
         void (*drained)(void *arg); /* everything written has left for the kernel; feed more */
         void (*closed)(void *arg);  /* the client left or the server drains: the stream is already dead */
+        /* For http_upgrade() only. input: what the client sent; it may end the stream. timeout: of
+         * http_stream_timer(); end the stream. draining: the server drains; end it soon. */
+        void (*input)(void *arg, struct slice bytes);
+        void (*timeout)(void *arg);
+        void (*draining)(void *arg);
 };
 struct http_stream *http_stream_begin(struct http_request *r, const char *content_type,
                                       const struct http_stream_events *ev, void *arg);
-/* Borrowed bytes are copied once into the connection's queue. False: over HTTP_STREAM_QUEUE, nothing was queued. */
+/* What the kernel does not take at once is copied into the connection's queue. False: over HTTP_STREAM_QUEUE, nothing was queued. */
 #define HTTP_STREAM_QUEUE (256u << 10)
 bool http_stream_write(struct http_stream *s, struct slice bytes);
 size_t http_stream_queued(const struct http_stream *s);
@@ -87,4 +96,14 @@ int64_t
 http_stream_progress(const struct http_stream *s); /* monotonic microseconds of the last byte the client took */
 void http_stream_end(struct http_stream *s);       /* final chunk after what is queued; closed() is not called */
 const char *http_stream_request_id(const struct http_stream *s);
-/* drained() and closed() come from the loop, never from inside a call of the above. */
+
+/* 101 with `lines` of header, then bytes both ways that are not HTTP any more; events and memory as above. Only for
+ * http_upgradable() requests. What the client sent behind its head is input too. While the client does not take what is
+ * written, nothing is read from it. */
+bool http_upgradable(const struct http_request *r); /* a GET of HTTP/1.1 without a body */
+struct http_stream *http_upgrade(struct http_request *r, struct slice lines, const struct http_stream_events *ev,
+                                 void *arg);
+bool http_stream_frame(struct http_stream *s, struct slice head, struct slice bytes); /* two slices, written as one */
+void http_stream_timer(struct http_stream *s, double seconds);                        /* 0 stops it */
+bool http_stream_timed(const struct http_stream *s);
+/* input(), timeout(), draining(), drained() and closed() come from the loop, never from inside a call of the above. */

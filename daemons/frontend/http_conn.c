@@ -239,7 +239,7 @@ static void ended(struct http_conn *c) {
 
 static void consume(struct http_conn *c, size_t n) {
         if (c->state == CONN_STREAM) {
-                http_stream_input(c, n);
+                http_stream_input(c, (struct slice){ c->server->read, (uint32_t)n });
                 return;
         }
         if (c->state == CONN_LINGER) {
@@ -380,9 +380,11 @@ static void on_timer(struct ev_loop *loop, struct ev_timer *w, int revents) {
                 }
                 http_conn_free(c);
                 return;
+        case CONN_STREAM:
+                http_stream_timeout(c);
+                return;
         case CONN_PROXY:
         case CONN_IDLE:
-        case CONN_STREAM:
         case CONN_LINGER:
                 http_conn_free(c);
                 return;

@@ -18,7 +18,7 @@ enum conn_state {
         CONN_BODY,    /* the body arrives: body timer, `in`, `rq`; closed for others' room when nobody is idle */
         CONN_BUSY,    /* somebody is to answer: request timer, `rq`; input waits in `in` or in the kernel */
         CONN_WRITING, /* the answer leaves: body timer renewed by progress, `out`; as BODY, after them */
-        CONN_STREAM,  /* a response that goes on: no timer, `out` while the client is behind */
+        CONN_STREAM,  /* a response that goes on: its owner's timer or none, `out` while the client is behind */
         CONN_LINGER   /* everything said, our side shut; input is thrown away until the client closes: 2 s; as idle */
 };
 
@@ -77,6 +77,7 @@ struct http_stream {
         int64_t progress;
         size_t discarded;         /* bytes the client sent although it should listen */
         bool chunked, fed, empty; /* fed: written to since the last drained(); empty: HEAD, nothing follows */
+        bool raw;                 /* upgraded: bytes both ways */
         char request_id[40];
 };
 
@@ -144,6 +145,7 @@ void http_response_head(struct http_incoming *rq, int code, const char *type, in
 
 /* http_stream.c */
 void http_stream_flush(struct http_conn *c);
-void http_stream_drain(struct http_conn *c); /* ends it, and tells closed() */
-void http_stream_lost(struct http_conn *c);  /* the connection goes: closed() */
-void http_stream_input(struct http_conn *c, size_t n);
+void http_stream_drain(struct http_conn *c);                     /* ends it, and tells closed() */
+void http_stream_lost(struct http_conn *c);                      /* the connection goes: closed() */
+void http_stream_input(struct http_conn *c, struct slice bytes); /* the connection may be gone afterwards */
+void http_stream_timeout(struct http_conn *c);

@@ -11,6 +11,8 @@ static const char *const singletons[] = { "host",
                                           "origin",
                                           "idempotency-key",
                                           "last-event-id",
+                                          "sec-websocket-key",
+                                          "sec-websocket-version",
                                           "x-trace-id",
                                           "access-control-request-method",
                                           "access-control-request-headers" };
@@ -27,6 +29,37 @@ static struct slice find(const struct http_incoming *rq, const char *name, unsig
 struct slice http_header(const struct http_request *r, const char *name) {
         unsigned count;
         return find((const struct http_incoming *)r, name, &count);
+}
+
+bool http_header_item(const struct http_request *r, const char *name, uint64_t *at, struct slice *ret) {
+        const struct http_incoming *rq = (const struct http_incoming *)r;
+        unsigned field = (unsigned)(*at >> 32);
+        uint32_t from = (uint32_t)*at;
+        for (; field < rq->n_fields; field++, from = 0) {
+                struct slice v = rq->fields[field].value;
+                if (from >= v.n || !slice_is(rq->fields[field].name, name))
+                        continue;
+                uint32_t to = from;
+                while (to < v.n && v.p[to] != ',')
+                        to++;
+                *ret = slice_trim((struct slice){ v.p + from, to - from });
+                *at = (uint64_t)field << 32 | (to + 1);
+                return true;
+        }
+        return false;
+}
+
+bool http_header_has(const struct http_request *r, const char *name, const char *item) {
+        struct slice s;
+        for (uint64_t at = 0; http_header_item(r, name, &at, &s);)
+                if (slice_is_nocase(s, item))
+                        return true;
+        return false;
+}
+
+bool http_upgradable(const struct http_request *r) {
+        const struct http_incoming *rq = (const struct http_incoming *)r;
+        return slice_is(r->method, "GET") && !rq->old && r->body.n == 0 && http_header(r, "transfer-encoding").n == 0;
 }
 
 struct slice http_media_type(const struct http_request *r) {

@@ -11,7 +11,8 @@
 static const struct {
         int code;
         const char *text;
-} reasons[] = { { 200, "OK" },
+} reasons[] = { { 101, "Switching Protocols" },
+                { 200, "OK" },
                 { 204, "No Content" },
                 { 304, "Not Modified" },
                 { 400, "Bad Request" },
@@ -24,6 +25,7 @@ static const struct {
                 { 413, "Content Too Large" },
                 { 414, "URI Too Long" },
                 { 415, "Unsupported Media Type" },
+                { 426, "Upgrade Required" },
                 { 429, "Too Many Requests" },
                 { 431, "Request Header Fields Too Large" },
                 { 500, "Internal Server Error" },
@@ -63,10 +65,9 @@ static void extra(struct http_incoming *rq, int code, const struct http_extra *x
                 buf_fmt(out, "allow: %s\r\n", x->allow);
         if (x->retry_after > 0)
                 buf_fmt(out, "retry-after: %u\r\n", x->retry_after);
-        if (x->etag)
-                buf_fmt(out, "etag: %s\r\n", x->etag);
-        if (x->policy)
-                buf_fmt(out, "content-security-policy: %s\r\n", x->policy);
+        if (x->upgrade) /* RFC 9110 7.8: the option names the field */
+                buf_str(out, "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n");
+        buf_slice(out, x->lines);
         if (x->preflight)
                 cors_preflight(&s->cors, http_header(&rq->r, "origin"),
                                http_header(&rq->r, "access-control-request-headers"), x->allow ? x->allow : "", out);
@@ -78,11 +79,13 @@ void http_response_head(struct http_incoming *rq, int code, const char *type, in
         buf_fmt(out, "HTTP/1.1 %d %s\r\ndate: %s\r\n", code, reason(code), date());
         if (type)
                 buf_fmt(out, "content-type: %s\r\n", type);
-        if (length >= 0 && code != 204 && code != 304)
+        if (code == 101)
+                buf_str(out, "connection: Upgrade\r\n");
+        else if (length >= 0 && code != 204 && code != 304)
                 buf_fmt(out, "content-length: %lld\r\n", (long long)length);
         else if (length < 0 && !rq->old)
                 buf_str(out, "transfer-encoding: chunked\r\n");
-        if (c->last || c->server->draining || rq->old)
+        if (code != 101 && (c->last || c->server->draining || rq->old))
                 buf_str(out, "connection: close\r\n");
         buf_fmt(out, "x-request-id: %s\r\nx-trace-id: %.*s\r\n", rq->r.request_id, SLICE_FMT(rq->r.trace_id));
         buf_str(out, "x-content-type-options: nosniff\r\nx-frame-options: DENY\r\nreferrer-policy: no-referrer\r\n");

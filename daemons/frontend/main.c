@@ -3,6 +3,7 @@
 
 #include "frontend.h"
 #include "log.h"
+#include "ws.h"
 
 struct frontend {
         struct daemon *d;
@@ -80,6 +81,7 @@ static void frontend_open(struct daemon *d) {
         f->rate = rate_new();
         f->auth = auth_new(f);
         f->fanout = fanout_new(f);
+        ws_open();
         f->server = http_server_new(d->loop, router_handle, f);
         open_sockets(f);
 }

@@ -139,6 +139,7 @@ static bool role_fits(enum auth auth, const struct actor *a) {
         case USER:
                 return !a->service;
         case USER_OR_INGEST:
+        case LATER:
                 return !a->service || operator|| slice_is(a->role, "ingest");
         case OPERATOR:
                 return operator;
@@ -179,6 +180,20 @@ static void metrics_only(struct frontend *f, struct http_request *r) {
                 route_metrics(f, r, &metrics, NULL);
 }
 
+/* Identity may come with the request, or when it has become something else; a bad one is refused at once. */
+static void later(struct frontend *f, struct http_request *r) {
+        const struct route *route = r->route;
+        struct slice token;
+        if (http_header(r, "authorization").n > 0) {
+                auth_start(f, r, authenticated);
+        } else if (socket_bearer(r, &token)) {
+                auth_bearer(f, r, token, authenticated);
+        } else if (address_may(f, r)) {
+                rate_address_charge(f, r->address);
+                route->handler(f, r, route, NULL);
+        }
+}
+
 void router_handle(void *arg, struct http_request *r) {
         struct frontend *f = arg;
         if (r->via == HTTP_METRICS) {
@@ -198,6 +213,8 @@ void router_handle(void *arg, struct http_request *r) {
                         rate_address_charge(f, r->address);
                         fail(r, STATUS_UNSUPPORTED_MEDIA_TYPE, 0);
                 }
+        } else if (route->auth == LATER) {
+                later(f, r);
         } else if (route->auth != PUBLIC) {
                 auth_start(f, r, authenticated);
         } else if (route->rate == NONE_RATE) {

@@ -1,21 +1,19 @@
-/* run.c - consecutive events as text/event-stream bytes. */
+/* run.c - consecutive events in the bytes of one format. */
 #include "run.h"
 
 #include <stdlib.h>
 
-#include "sse.h"
+#define EVENT_OVERHEAD 64u /* what a format puts around an event */
 
-#define EVENT_OVERHEAD 64u /* id and data lines around an event */
-
-void run_init(struct run *r, size_t max) {
-        *r = (struct run){ .max = max };
+void run_init(struct run *r, size_t max, run_format *format) {
+        *r = (struct run){ .max = max, .format = format };
         buf_init(&r->bytes, max);
 }
 
 void run_free(struct run *r) {
         free(r->ends);
         buf_free(&r->bytes);
-        run_init(r, r->max);
+        run_init(r, r->max, r->format);
 }
 
 static void run_clear(struct run *r) {
@@ -62,7 +60,7 @@ bool run_add(struct run *r, uint64_t sequence, struct slice event) {
         }
         if (r->n == 0)
                 r->first = sequence;
-        sse_event(&r->bytes, sequence, event);
+        r->format(&r->bytes, sequence, event);
         if (r->bytes.over) {
                 run_free(r);
                 return false;

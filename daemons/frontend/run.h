@@ -3,16 +3,21 @@
 
 #include "buf.h"
 
+/* Appends one event as its clients read it. */
+typedef void run_format(struct buf *out, uint64_t sequence, struct slice event);
+
 struct run {
         uint64_t first; /* sequence of the oldest; means nothing while n is 0 */
         uint32_t n, room;
         uint32_t *ends; /* where each event's bytes end */
         struct buf bytes;
         size_t max;
+        run_format *format;
 };
 
-void run_init(struct run *r, size_t max); /* bytes it holds at most; the oldest give way */
-void run_free(struct run *r);             /* leaves it empty and usable */
+/* max: bytes it holds at most; the oldest give way */
+void run_init(struct run *r, size_t max, run_format *format);
+void run_free(struct run *r); /* leaves it empty and usable */
 
 /* An event already held is left as it is; one that does not follow the last starts the run anew. False: out of
  * memory or too large, and the run is empty. */

@@ -3,6 +3,7 @@
 #include "call.h"
 #include "fanout.h"
 #include "sse.h"
+#include "stats.h"
 
 struct follow {
         struct listener *listener;
@@ -15,7 +16,7 @@ static void follow_done(struct http_request *r, const struct answer *a, void *ar
         struct follow *w = arg;
         struct fanout_start st = { .session = w->session, .cursor = w->cursor };
 
-        if (a->status == STATUS_OK && !fanout_opened(a->body, &r->arena, &st.account, &st.latest)) {
+        if (a->status == STATUS_OK && !fanout_opened(a->body, &r->arena, &st)) {
                 fanout_release(w->listener);
                 call_fail(r, STATUS_INTERNAL, (struct slice){ 0 });
                 return;
@@ -84,6 +85,7 @@ void route_stream(struct frontend *f, struct http_request *r, const struct route
         enum status s;
 
         if (!sse_accepted(http_header(r, "accept"))) {
+                stat_add(STAT_replays, 1);
                 route_call(f, r, route, a);
                 return;
         }

@@ -39,9 +39,12 @@ struct ws_events {
         void (*closed)(void *arg, unsigned code);
 };
 
+/* Before the sandbox: the one hash this needs is found, or the process dies. */
+void ws_open(void);
 /* OK if the request asks for this protocol, else UPGRADE_REQUIRED or INVALID_REQUEST with the reason in *ret_why. */
 enum status ws_wanted(const struct http_request *r, const char **ret_why);
-/* 101; frees the request. protocol: the subprotocol chosen, or empty. NULL: out of memory, answered BUSY. */
+/* 101; frees the request. protocol: the subprotocol chosen, or empty. NULL: out of memory, answered BUSY. ev must
+ * outlive the ws. */
 struct ws *ws_begin(struct http_request *r, struct slice protocol, const struct ws_events *ev, void *arg);
 
 /* False: over HTTP_STREAM_QUEUE, nothing was queued. */

@@ -23,6 +23,7 @@ static const char *who(const char *auth) {
                 { "USER", "a user's token" },
                 { "USER_OR_INGEST", "a user's token, or an API key of scope ingest" },
                 { "OPERATOR", "an API key of scope operator" },
+                { "LATER", "a user's token, or an API key of scope ingest; also after the upgrade" },
         };
 
         for (size_t i = 0; i < COUNT(words); i++)

@@ -20,7 +20,7 @@ static void on_closed(void *arg) {
 }
 
 static void handle(void *arg, struct http_request *r) {
-        static const struct http_stream_events ev = { on_drained, on_closed };
+        static const struct http_stream_events ev = { .drained = on_drained, .closed = on_closed };
         (void)arg;
         must(r->method.n > 0 && r->target.n > 0 && r->target.n <= HTTP_TARGET_MAX && r->path.n > 0);
         must(r->path.p[0] == '/' || slice_is(r->path, "*"));

@@ -1,6 +1,8 @@
 /* fake_front.c - scripted surroundings of the frontend's handlers. */
 #include "fake_front.h"
 
+#include "fake_ws.h"
+
 #include "log.h"
 #include "settings.h"
 #include "stats.h"
@@ -30,6 +32,61 @@ void rate_address_charge(struct frontend *f, const char *address) {
         (void)f;
         (void)address;
         fake_charged++;
+}
+
+char fake_forgotten[300];
+const char *fake_origins = "*";
+struct auth_ask *fake_asks;
+
+bool rate_actor(struct frontend *f, enum rate class, const struct actor *a, unsigned *ret_retry) {
+        (void)f;
+        (void)class;
+        (void)a;
+        *ret_retry = 7;
+        return !fake_limited;
+}
+
+/* "good:<actor>" is acme's, "late:<actor>" takes until fake_identify(), all else is not known. */
+void auth_check(struct frontend *f, const char *address, struct slice token, struct arena *scratch,
+                struct auth_ask *q) {
+        struct actor a = { SLICE("acme"), { token.p + 5, token.n - 5 }, SLICE("member"), false, fake_until };
+
+        (void)f;
+        (void)address;
+        (void)scratch;
+        q->lookup = NULL;
+        if (token.n > 5 && memcmp(token.p, "good:", 5) == 0) {
+                q->done(q, STATUS_OK, &a);
+        } else if (token.n > 5 && memcmp(token.p, "late:", 5) == 0) {
+                q->next = fake_asks;
+                fake_asks = q;
+        } else {
+                q->done(q, slice_is(token, "old") ? STATUS_AUTH_EXPIRED : STATUS_AUTH_INVALID, NULL);
+        }
+}
+
+int64_t fake_until;
+
+void fake_identify(enum status s) {
+        struct actor a = { SLICE("acme"), SLICE("ann"), SLICE("member"), false, fake_until };
+        struct auth_ask *q = fake_asks;
+
+        assert_non_null(q);
+        fake_asks = q->next;
+        q->done(q, s, s == STATUS_OK ? &a : NULL);
+}
+
+void auth_cancel(struct auth_ask *q) {
+        for (struct auth_ask **at = &fake_asks; *at; at = &(*at)->next)
+                if (*at == q) {
+                        *at = q->next;
+                        return;
+                }
+}
+
+void auth_forget(struct frontend *f, struct slice account, struct slice key) {
+        (void)f;
+        (void)snprintf(fake_forgotten, sizeof fake_forgotten, "%.*s %.*s", SLICE_FMT(account), SLICE_FMT(key));
 }
 
 void fake_channel_up(struct channel *c, bool up) {
@@ -66,12 +123,18 @@ int64_t setting_int(enum setting s) {
 }
 
 const char *setting_text(enum setting s) {
-        (void)s;
-        return "";
+        return s == SETTING_cors_origins ? fake_origins : "";
 }
 
 void stat_add(enum stat_id s, int64_t n) {
         fake_stats[s] += n;
+}
+
+char fake_word[32];
+
+void stat_add_word(enum stat_id s, const char *word, int64_t n) {
+        fake_stats[s] += n;
+        (void)snprintf(fake_word, sizeof fake_word, "%s", word);
 }
 
 void stat_set(enum stat_id s, int64_t v) {
@@ -179,6 +242,10 @@ struct slice http_header(const struct http_request *r, const char *name) {
         return (struct slice){ 0 };
 }
 
+bool http_header_has(const struct http_request *r, const char *name, const char *token) {
+        return slice_is_nocase(http_header(r, name), token);
+}
+
 struct slice http_media_type(const struct http_request *r) {
         return http_header(r, "content-type");
 }
@@ -220,6 +287,13 @@ void http_fail(struct http_request *r, enum status s, struct slice detail, const
         c->retry_after = x ? x->retry_after : 0;
         (void)snprintf(c->detail, sizeof c->detail, "%.*s", SLICE_FMT(detail));
         arena_free(&r->arena);
+}
+
+struct fake_client *fake_upgraded(struct http_request *r) {
+        struct fake_client *c = answered(r);
+
+        c->code = 101;
+        return c;
 }
 
 struct http_stream *http_stream_begin(struct http_request *r, const char *content_type,
@@ -407,4 +481,13 @@ void fake_reset(void) {
         fake_settings[SETTING_sse_heartbeat_seconds] = 15;
         fake_settings[SETTING_sse_stall_seconds] = 30;
         fake_settings[SETTING_streams_per_actor] = 10000;
+        fake_settings[SETTING_streams_per_account] = 20000;
+        fake_settings[SETTING_sockets_per_actor] = 1000;
+        fake_settings[SETTING_socket_auth_seconds] = 10;
+        fake_settings[SETTING_socket_subscriptions_max] = 100;
+        fake_settings[SETTING_stream_recheck_seconds] = 60;
+        fake_forgotten[0] = 0;
+        fake_origins = "*";
+        fake_asks = NULL;
+        fake_until = 0;
 }

@@ -60,8 +60,14 @@ void fake_channel_up(struct channel *c, bool up);
 /* The process: no struct frontend of its own, its parts are here. */
 const struct route *fake_route(const char *name); /* of routes.def */
 extern struct fanout *fake_fanout;
-extern int64_t fake_settings[]; /* by enum setting */
-extern int64_t fake_stats[];    /* by enum stat_id */
-extern bool fake_limited;       /* rate_address refuses */
-extern unsigned fake_charged;   /* rate_address_charge was called */
+extern int64_t fake_settings[];    /* by enum setting */
+extern int64_t fake_stats[];       /* by enum stat_id */
+extern bool fake_limited;          /* rate_address refuses */
+extern unsigned fake_charged;      /* rate_address_charge was called */
+extern char fake_forgotten[300];   /* what auth_forget was told last */
+extern char fake_word[32];         /* of the last stat_add_word */
+extern const char *fake_origins;   /* setting cors_origins */
+extern struct auth_ask *fake_asks; /* bare tokens being looked up */
+extern int64_t fake_until;         /* of actors known by a bare token */
+void fake_identify(enum status s); /* the last of them becomes acme's ann, or is refused */
 void fake_reset(void);

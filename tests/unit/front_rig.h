@@ -100,6 +100,7 @@ HANDLER(route_ready)
 HANDLER(route_root)
 HANDLER(route_metrics)
 HANDLER(route_asset)
+HANDLER(route_socket)
 
 static unsigned char issuer_sk[64], idp_sk[64];
 

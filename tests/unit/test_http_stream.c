@@ -18,7 +18,7 @@ static void on_closed(void *arg) {
 }
 
 static void handle(void *arg, struct http_request *r) {
-        static const struct http_stream_events ev = { on_drained, on_closed };
+        static const struct http_stream_events ev = { .drained = on_drained, .closed = on_closed };
         (void)arg;
         assert_non_null(arena_alloc(&r->arena, 1000)); /* leaves with the request */
         stream = http_stream_begin(r, "text/event-stream", &ev, &drained);
@@ -71,6 +71,35 @@ TEST(pieces_arrive_as_chunks_and_then_it_is_drained) {
         assert_non_null(strstr(c->text, "\r\n0\r\n\r\n"));
         assert_int_equal(closed, 0);
         client_free(c);
+}
+
+TEST(the_first_piece_of_a_turn_leaves_at_once_and_the_next_ones_together) {
+        struct client *c = open_stream(GET);
+        rig_until(rig, c, !stream->conn->on_turn);
+        assert_true(http_stream_write(stream, SLICE("first")));
+        assert_int_equal(http_stream_queued(stream), 0);
+        assert_null(stream->conn->out.p);
+        assert_true(http_stream_write(stream, SLICE("second")));
+        assert_int_equal(http_stream_queued(stream), 11);
+        client_read(c);
+        assert_non_null(strstr(c->text, "\r\n\r\n5\r\nfirst\r\n"));
+        assert_null(strstr(c->text, "second"));
+        assert_int_equal(drained, 0);
+        rig_until(rig, c, strstr(c->text, "5\r\nfirst\r\n6\r\nsecond\r\n") && drained == 1);
+        client_free(c);
+        rig_until(rig, nobody(), closed == 1);
+}
+
+TEST(a_write_to_a_client_that_is_gone_is_told_by_the_loop) {
+        struct client *c = open_stream(GET);
+        struct linger reset = { .l_onoff = 1 };
+        rig_until(rig, c, !stream->conn->on_turn);
+        setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        client_free(c);
+        assert_true(http_stream_write(stream, SLICE("to nobody")));
+        assert_true(http_stream_write(stream, SLICE("to nobody")));
+        assert_int_equal(closed, 0);
+        rig_until(rig, nobody(), closed == 1);
 }
 
 TEST(an_idle_stream_holds_almost_nothing) {
@@ -174,6 +203,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup(the_head_leaves_at_once_with_cors_and_ids, fresh),
                 cmocka_unit_test_setup(pieces_arrive_as_chunks_and_then_it_is_drained, fresh),
+                cmocka_unit_test_setup(the_first_piece_of_a_turn_leaves_at_once_and_the_next_ones_together, fresh),
+                cmocka_unit_test_setup(a_write_to_a_client_that_is_gone_is_told_by_the_loop, fresh),
                 cmocka_unit_test_setup(an_idle_stream_holds_almost_nothing, fresh),
                 cmocka_unit_test_setup(a_client_that_reads_nothing_fills_the_queue_and_no_more, fresh),
                 cmocka_unit_test_setup(a_client_that_half_closes_has_left, fresh),

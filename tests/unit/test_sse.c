@@ -84,7 +84,7 @@ static void assert_after(const struct run *r, uint64_t cursor, size_t max, const
 TEST(any_tail_of_a_run_is_one_piece) {
         struct run r;
 
-        run_init(&r, 4096);
+        run_init(&r, 4096, sse_event);
         assert_false(run_follows(&r, 0));
         assert_int_equal(run_last(&r), 0);
         assert_true(run_add(&r, 3, SLICE("e3")));
@@ -106,7 +106,7 @@ TEST(any_tail_of_a_run_is_one_piece) {
 TEST(what_is_held_is_not_taken_twice_and_a_gap_starts_anew) {
         struct run r;
 
-        run_init(&r, 4096);
+        run_init(&r, 4096, sse_event);
         assert_true(run_add(&r, 3, SLICE("e3")));
         assert_true(run_add(&r, 3, SLICE("other")));
         assert_true(run_add(&r, 1, SLICE("e1")));
@@ -121,7 +121,7 @@ TEST(the_oldest_give_way_and_the_rest_stays_true) {
         struct run r;
         char text[80];
 
-        run_init(&r, 1000);
+        run_init(&r, 1000, sse_event);
         for (uint64_t n = 1; n <= 500; n++) {
                 int bytes = snprintf(text, sizeof text, "{\"n\":%llu}", (unsigned long long)n);
                 uint64_t last;
@@ -148,7 +148,7 @@ TEST(an_event_over_the_bound_empties_the_run_and_harms_nothing) {
         struct run r;
         static char large[2000];
 
-        run_init(&r, 1000);
+        run_init(&r, 1000, sse_event);
         assert_true(run_add(&r, 1, SLICE("e1")));
         assert_false(run_add(&r, 2, (struct slice){ large, sizeof large }));
         assert_false(run_follows(&r, 0));

@@ -1,0 +1,66 @@
+/* socket_shake.c - what an upgrade to our socket has to be, and the identity it may carry. */
+#include "cors.h"
+#include "settings.h"
+#include "socket.h"
+
+/* The next item of a comma separated list. */
+static bool item(struct slice *list, struct slice *ret) {
+        const char *end = list->n ? memchr(list->p, ',', list->n) : NULL;
+        uint32_t n = end ? (uint32_t)(end - list->p) : list->n;
+
+        if (!list->n)
+                return false;
+        *ret = slice_trim((struct slice){ list->p, n });
+        *list = end ? (struct slice){ end + 1, list->n - n - 1 } : (struct slice){ 0 };
+        return true;
+}
+
+bool socket_bearer(const struct http_request *r, struct slice *ret) {
+        static const uint32_t n = sizeof SOCKET_BEARER - 1;
+        struct slice list = http_header(r, "sec-websocket-protocol"), one;
+
+        while (item(&list, &one)) {
+                if (one.n <= n || memcmp(one.p, SOCKET_BEARER, n) != 0)
+                        continue;
+                *ret = (struct slice){ one.p + n, one.n - n };
+                return true;
+        }
+        return false;
+}
+
+bool socket_protocol(const struct http_request *r) {
+        struct slice list = http_header(r, "sec-websocket-protocol"), one;
+
+        while (item(&list, &one))
+                if (slice_is(one, SOCKET_PROTOCOL))
+                        return true;
+        return false;
+}
+
+static bool origin_fits(const struct http_request *r) {
+        struct slice origin = http_header(r, "origin");
+        struct cors c;
+
+        return origin.n == 0 || (cors_init(&c, setting_text(SETTING_cors_origins)) && cors_allowed(&c, origin));
+}
+
+enum status socket_upgrade(const struct http_request *r, const char **ret_why) {
+        struct slice token;
+        enum status s;
+
+        *ret_why = "this path takes no query: identity is a header, a subprotocol or a message";
+        if (r->query.n)
+                return STATUS_INVALID_REQUEST;
+        s = ws_wanted(r, ret_why);
+        if (s != STATUS_OK)
+                return s;
+        if (!origin_fits(r))
+                return STATUS_ORIGIN_FORBIDDEN;
+        *ret_why = "of the subprotocols, " SOCKET_PROTOCOL " must be one";
+        if (http_header(r, "sec-websocket-protocol").n && !socket_protocol(r))
+                return STATUS_INVALID_REQUEST;
+        *ret_why = "the identity is given twice, in Authorization and in a subprotocol";
+        if (http_header(r, "authorization").n && socket_bearer(r, &token))
+                return STATUS_INVALID_REQUEST;
+        return STATUS_OK;
+}
