@@ -1,4 +1,6 @@
 /* assets.c - the JavaScript client and the console, out of this program's own bytes: no file is opened for them. */
+#include <stdio.h>
+
 #include "assets_data.h"
 #include "frontend.h"
 
@@ -65,8 +67,12 @@ void route_asset(struct frontend *f, struct http_request *r, const struct route 
                 return;
         }
         /* Asked for again each time, answered with 304: a page never runs with modules of two versions for long. */
-        struct http_extra x = { .cache = "no-cache", .etag = found->tag, .policy = kinds[found->kind].policy };
+        struct http_extra x = { .cache = "no-cache" };
+        char lines[512];
+        int n = snprintf(lines, sizeof lines, "etag: %s\r\ncontent-security-policy: %s\r\n", found->tag,
+                         kinds[found->kind].policy);
 
+        x.lines = (struct slice){ lines, (uint32_t)n };
         if (known(http_header(r, "if-none-match"), found->tag))
                 http_respond(r, 304, NULL, (struct slice){ 0 }, &x);
         else

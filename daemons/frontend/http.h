@@ -67,8 +67,7 @@ struct http_extra {
         unsigned retry_after;
         bool preflight, upgrade;
         struct slice lines;
-        const char *cache;         /* cache-control instead of no-store */
-        const char *etag, *policy; /* ETag with its quotes; content-security-policy */
+        const char *cache; /* cache-control instead of no-store */
 };
 void http_respond(struct http_request *r, int code, const char *content_type, struct slice body,
                   const struct http_extra *x);

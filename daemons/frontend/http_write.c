@@ -68,10 +68,6 @@ static void extra(struct http_incoming *rq, int code, const struct http_extra *x
         if (x->upgrade) /* RFC 9110 7.8: the option names the field */
                 buf_str(out, "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n");
         buf_slice(out, x->lines);
-        if (x->etag)
-                buf_fmt(out, "etag: %s\r\n", x->etag);
-        if (x->policy)
-                buf_fmt(out, "content-security-policy: %s\r\n", x->policy);
         if (x->preflight)
                 cors_preflight(&s->cors, http_header(&rq->r, "origin"),
                                http_header(&rq->r, "access-control-request-headers"), x->allow ? x->allow : "", out);

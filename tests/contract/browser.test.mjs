@@ -54,7 +54,7 @@ async function enter(page, token, transport = 'auto') {
   await page.press('Enter', 13);
 }
 
-for (const transport of ['sse', 'auto']) {
+for (const [transport, shown] of [['sse', 'SSE'], ['websocket', 'WebSocket'], ['auto', 'WebSocket']]) {
   test(`${transport}: cut, offline, killed and asleep: in the end the page shows what the database holds`, { skip }, async (t) => {
     const s = await newSession();
     const proxy = await Proxy.to(url);
@@ -95,6 +95,7 @@ for (const transport of ['sse', 'auto']) {
     await page.until('the end of the call', `[...document.querySelectorAll('#life [data-done=true]')].map((b) => b.textContent).join() === 'created,connected,ended'`);
     await same(page, s);
 
+    assert.equal(await page.get(text('transport')), shown);
     for (const counter of ['gaps', 'duplicates', 'resets']) assert.equal(await page.get(text(counter)), '0', counter);
     assert.ok(Number(await page.get(text('reconnects'))) >= 3);
     assert.deepEqual(page.faults, []);

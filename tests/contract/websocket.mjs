@@ -20,15 +20,20 @@ class End {
   #rest = Buffer.alloc(0);
   #parts = [];
 
-  constructor(socket, head, masked, { text, closed }) {
+  constructor(socket, masked, { text, closed }) {
     Object.assign(this, { socket, masked, text, closed, over: false });
     socket.setNoDelay(true);
-    socket.on('data', (d) => this.#data(d));
     socket.on('error', () => {});
     socket.on('close', () => this.#over(1006, ''));
     // A peer that only ends its side is gone as well.
     socket.on('end', () => socket.destroy());
-    if (head?.length) this.#data(head);
+  }
+
+  /** `head`: what came with the upgrade already. */
+  start(head) {
+    if (head.length) this.#data(head);
+    this.socket.on('data', (d) => this.#data(d));
+    return this;
   }
 
   send(text) { this.socket.write(frame(1, text, this.masked)); }
@@ -54,7 +59,7 @@ class End {
       if (b.length < 2) return;
       let n = b[1] & 127, at = 2;
       if (n === 126) { if (b.length < 4) return; n = b.readUInt16BE(2); at = 4; }
-      if (n === 127) { if (b.length < 10) return; n = Number(b.readBigUInt64BE(2)); at = 10; }
+      else if (n === 127) { if (b.length < 10) return; n = Number(b.readBigUInt64BE(2)); at = 10; }
       const key = b[1] & 128 ? b.subarray(at, at += 4) : null;
       if (b.length < at + n) return;
       const data = Buffer.from(b.subarray(at, at + n));
@@ -95,11 +100,9 @@ export class WebSocketClient {
     req.on('upgrade', (res, socket, head) => {
       this.protocol = res.headers['sec-websocket-protocol'];
       this.readyState = 1;
-      // Frames may have come with the answer: whoever waits for `open` is told of it first.
-      setImmediate(() => {
-        this.end = new End(socket, head, true, { text: (data) => this.onmessage?.({ data }), closed: (code, reason) => this.#closed(code, reason) });
-        this.onopen?.({});
-      });
+      this.end = new End(socket, true, { text: (data) => this.onmessage?.({ data }), closed: (code, reason) => this.#closed(code, reason) });
+      this.onopen?.({});
+      this.end.start(head);
     });
     req.on('response', (res) => { res.resume(); this.#closed(1006, ''); });
     req.on('error', () => this.#closed(1006, ''));
@@ -126,5 +129,5 @@ export function accept(req, socket, head, protocol, events) {
   const key = createHash('sha1').update(`${req.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ${key}\r\n`
     + `${protocol ? `sec-websocket-protocol: ${protocol}\r\n` : ''}\r\n`);
-  return new End(socket, head, false, events);
+  return new End(socket, false, events).start(head);
 }

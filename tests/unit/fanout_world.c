@@ -18,8 +18,7 @@ static const char *session_name(unsigned s) {
         return names[s];
 }
 
-/* The event everybody must see under this number. */
-static void event_text(unsigned s, uint64_t sequence, struct buf *to) {
+void world_event(unsigned s, uint64_t sequence, struct buf *to) {
         buf_fmt(to, "{\"session\":%u,\"n\":%llu,\"pad\":\"", s, (unsigned long long)sequence);
         memset(buf_room(to, world.pad), (int)('a' + sequence % 26), world.pad);
         to->n += world.pad;
@@ -57,7 +56,7 @@ static void hear_event(struct listener_client *c, struct slice frame) {
 
         buf_init(&want, 1u << 20);
         buf_fmt(&want, "id: %llu\ndata: ", (unsigned long long)(c->heard + 1));
-        event_text(c->session, c->heard + 1, &want);
+        world_event(c->session, c->heard + 1, &want);
         buf_str(&want, "\n\n");
         if (!slice_eq(frame, buf_view(&want)))
                 fail_msg("after %llu came %.*s", (unsigned long long)c->heard, SLICE_FMT(frame));
@@ -125,7 +124,7 @@ void client_free(struct listener_client *c) {
 
 /* ---- the writer ---- */
 
-static void say(enum op op, const void *msg) {
+void writer_says(enum op op, const void *msg) {
         struct request r = { .from = fake_writer, .op = op, .msg = msg };
 
         fanout_request(NULL, &r);
@@ -141,7 +140,7 @@ void publish(unsigned s, uint64_t first, uint64_t n) {
                 struct op_event_stored e = { 0 };
 
                 buf_clear(&text);
-                event_text(s, i, &text);
+                world_event(s, i, &text);
                 OP_SET(event_stored, &e, sequence, (int64_t)i);
                 OP_SET(event_stored, &e, event, buf_view(&text));
                 op_rows_add(&rows, OP_event_stored, &e);
@@ -151,7 +150,7 @@ void publish(unsigned s, uint64_t first, uint64_t n) {
         OP_SET(event_publish, &m, committed, text_now_micros());
         OP_SET(event_publish, &m, events, buf_view(&rows));
         assert_int_equal(op_check(OP_event_publish, &m), 0);
-        say(OP_event_publish, &m);
+        writer_says(OP_event_publish, &m);
         buf_free(&rows);
         buf_free(&text);
 }
@@ -162,7 +161,7 @@ void publish_head(unsigned s, uint64_t head) {
         OP_SET(stream_head, &m, account_id, SLICE("acme"));
         OP_SET(stream_head, &m, session_id, slice_of(session_name(s)));
         OP_SET(stream_head, &m, head, (int64_t)head);
-        say(OP_stream_head, &m);
+        writer_says(OP_stream_head, &m);
 }
 
 void commit_unpublished(unsigned s, uint64_t n) {
@@ -210,7 +209,7 @@ static void read_page(const struct op_event_read *m, struct fake_call *q) {
                 struct op_event_stored e = { 0 };
 
                 buf_clear(&text);
-                event_text(session_of(m->session_id), i, &text);
+                world_event(session_of(m->session_id), i, &text);
                 OP_SET(event_stored, &e, sequence, (int64_t)i);
                 OP_SET(event_stored, &e, event, buf_view(&text));
                 op_rows_add(&q->reply, OP_event_stored, &e);
@@ -222,6 +221,23 @@ static enum status refusal(const struct session *se, struct slice actor) {
         return se->refuses && (!se->refused_actor || slice_is(actor, se->refused_actor)) ? se->refuses : STATUS_OK;
 }
 
+static void execute_reconnect(const struct op_session_reconnect *m, struct fake_call *q) {
+        q->status = slice_is(m->resume_token, "t0") ? STATUS_OK : STATUS_INVALID_RESUME_TOKEN;
+        buf_fmt(&q->reply, "{\"ok\":true,\"session\":{\"sessionId\":\"%.*s\",\"resumeToken\":\"t1\"}}",
+                SLICE_FMT(m->session_id));
+}
+
+static void execute_checkpoint(const struct op_checkpoint *m, struct fake_call *q) {
+        struct session *se = &world.sessions[session_of(m->session_id)];
+
+        world.checkpoints++;
+        q->status = (uint64_t)m->watermark_sequence > se->n ? STATUS_CURSOR_AHEAD : STATUS_OK;
+        if (q->status == STATUS_OK && (uint64_t)m->watermark_sequence > se->checkpoint)
+                se->checkpoint = (uint64_t)m->watermark_sequence;
+        (void)slice_copy(m->consumer_id, se->consumer, sizeof se->consumer);
+        buf_str(&q->reply, "{\"ok\":true}");
+}
+
 void execute(struct fake_call *q) {
         const struct op_stream_open *open = q->msg;
         const struct op_event_read *read = q->msg;
@@ -229,14 +245,24 @@ void execute(struct fake_call *q) {
         q->executed = true;
         if (q->op == OP_presence) {
                 (void)slice_copy(((const struct op_presence *)q->msg)->seen, world.seen, sizeof world.seen);
+        } else if (q->op == OP_session_reconnect) {
+                execute_reconnect(q->msg, q);
+        } else if (q->op == OP_checkpoint) {
+                execute_checkpoint(q->msg, q);
         } else if (q->op == OP_stream_open) {
                 struct session *se = &world.sessions[session_of(open->session_id)];
 
                 se->opens++;
                 q->status = refusal(se, open->actor_id);
                 buf_fmt(&q->reply,
-                        "{\"ok\":true,\"accountId\":\"acme\",\"sessionId\":\"%.*s\",\"latestSequence\":%llu}",
+                        "{\"ok\":true,\"accountId\":\"acme\",\"sessionId\":\"%.*s\",\"latestSequence\":%llu,"
+                        "\"status\":\"active\",\"checkpoint\":",
                         SLICE_FMT(open->session_id), (unsigned long long)se->n);
+                if (open->consumer_id.n)
+                        buf_int(&q->reply, (int64_t)se->checkpoint);
+                else
+                        buf_str(&q->reply, "null");
+                buf_char(&q->reply, '}');
         } else {
                 struct session *se = &world.sessions[session_of(read->session_id)];
 

@@ -13,6 +13,8 @@ struct session {
         enum status refuses; /* stream_open and event_read for `refused_actor` (or all if NULL) */
         const char *refused_actor;
         unsigned reads, opens, closes;
+        uint64_t checkpoint; /* the highest, whoever's */
+        char consumer[101];  /* whose it was */
 };
 
 /* What was published and not yet delivered. */
@@ -38,9 +40,10 @@ struct listener_client {
 struct world {
         struct session sessions[SESSIONS];
         struct publication *pubs;
-        size_t pad;      /* bytes every event is longer */
-        int64_t page;    /* rows the writer gives at most; 0: what was asked */
-        char seen[4096]; /* the last report of who is here */
+        size_t pad;           /* bytes every event is longer */
+        int64_t page;         /* rows the writer gives at most; 0: what was asked */
+        unsigned checkpoints; /* asked to be stored */
+        char seen[4096];      /* the last report of who is here */
 };
 extern struct world world;
 
@@ -55,6 +58,10 @@ extern int64_t client_until; /* the `until` of actors who join from now on */
 void client_free(struct listener_client *c);
 /* It has every event up to n, and its stream goes on. */
 void assert_heard(const struct listener_client *c, uint64_t n);
+
+/* The event everybody must see under this number. */
+void world_event(unsigned s, uint64_t sequence, struct buf *to);
+void writer_says(enum op op, const void *msg); /* a cast */
 
 void commit(unsigned s, uint64_t n); /* and publish, if subscribed */
 void commit_unpublished(unsigned s, uint64_t n);

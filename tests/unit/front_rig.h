@@ -99,8 +99,8 @@ HANDLER(route_health)
 HANDLER(route_ready)
 HANDLER(route_root)
 HANDLER(route_metrics)
-HANDLER(route_socket)
 HANDLER(route_asset)
+HANDLER(route_socket)
 
 static unsigned char issuer_sk[64], idp_sk[64];
 
