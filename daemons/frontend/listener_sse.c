@@ -4,6 +4,7 @@
 #include "call.h"
 #include "follow.h"
 #include "jsonw.h"
+#include "settings.h"
 #include "sse.h"
 #include "stats.h"
 
