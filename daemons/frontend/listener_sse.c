@@ -4,6 +4,7 @@
 #include "call.h"
 #include "follow.h"
 #include "jsonw.h"
+#include "settings.h"
 #include "sse.h"
 #include "stats.h"
 
@@ -58,6 +59,7 @@ static void greet(struct buf *out, const struct listener *l, const struct fanout
         jsonw_key_str(&w, "sessionId", l->pass->stream->session);
         jsonw_key_int(&w, "fromSequence", (int64_t)l->cursor);
         jsonw_key_int(&w, "latestSequence", (int64_t)st->latest);
+        jsonw_key_int(&w, "heartbeatSeconds", setting_int(SETTING_sse_heartbeat_seconds));
         sse_retry(out, 1000);
         named(out, "ready", &w);
         if (st->reset)

@@ -54,6 +54,7 @@ for (const transport of ['sse', 'websocket']) {
     f.on('event', (e) => { events.push(e); transcript.add(e); });
     const opened = await new Promise((resolve) => { f.on('open', resolve); });
     assert.equal(opened.latestSequence, 41);
+    if (transport === 'sse') assert.equal(opened.heartbeatSeconds, 15, 'a socket says it in its ready');
     for (let n = 41; n <= 90; n++) await append(utterance(s.id, n));
     await until('91 events', () => events.length === 91);
     await same({ ...s, events, transcript });
