@@ -20,8 +20,9 @@ TEST(a_read_names_its_arguments) {
                "\"cursor\" => $6::text)");
         assert_int_equal(n_types, 6);
         assert_string_equal(types[3], "bigint");
-        expect(OP_stream_open, "SELECT * FROM api.stream_open(\"account_id\" => $1::text, \"actor_id\" => $2::text, "
-                               "\"actor_role\" => $3::text, \"session_id\" => $4::text)");
+        expect(OP_stream_open,
+               "SELECT * FROM api.stream_open(\"account_id\" => $1::text, \"actor_id\" => $2::text, "
+               "\"actor_role\" => $3::text, \"session_id\" => $4::text, \"consumer_id\" => $5::text)");
         expect(OP_key_check, "SELECT * FROM api.key_check(\"key_id\" => $1::text, \"secret_hash\" => $2::bytea)");
         expect(OP_health, "SELECT * FROM api.health(\"deep\" => $1::boolean)");
 }
