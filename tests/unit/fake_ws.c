@@ -170,3 +170,7 @@ void fake_socket_leave(struct fake_socket *c, unsigned code) {
         fake_client_free(&c->http);
         buf_free(&c->in);
 }
+
+void *fake_socket_arg(const struct fake_socket *c) {
+        return c->ws->arg;
+}

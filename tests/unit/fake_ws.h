@@ -15,6 +15,7 @@ struct fake_socket {
         void *data;
 };
 
+void *fake_socket_arg(const struct fake_socket *c);     /* the server's own */
 bool fake_socket_take(struct fake_socket *c, size_t n); /* up to n bytes; true if there were any */
 void fake_socket_say(struct fake_socket *c, const char *text);
 void fake_socket_leave(struct fake_socket *c, unsigned code); /* and frees what it has */

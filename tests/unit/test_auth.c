@@ -317,7 +317,8 @@ TEST(the_cache_is_bounded_and_forgets_in_time) {
                 auth_cache_digest(c, (struct slice){ (const char *)&i, sizeof i }, digest);
                 found += auth_cache_get(c, digest, 0) != NULL;
         }
-        assert_int_equal(found, AUTH_CACHE_ENTRIES);
+        /* Chance leaves a set that fewer than its ways fell into, now and then. */
+        assert_in_range(found, AUTH_CACHE_ENTRIES - 64, AUTH_CACHE_ENTRIES);
         auth_cache_free(c);
 }
 
