@@ -38,15 +38,19 @@ meson_tests() {
 
 # node_tests FILES...: node's own runner, one file at a time so that they do not share load, counted.
 node_tests() {
-  local out rc=0
-  out=$(node --test --test-concurrency=1 --test-timeout=180000 --test-reporter=spec "$@" 2>&1) || rc=$?
+  local out rc=0 flags=()
+  # Node 20 and 21 have the browser's WebSocket only when asked.
+  ! node --experimental-websocket -e 0 2>/dev/null || flags+=(--experimental-websocket)
+  out=$(node "${flags[@]}" --test --test-concurrency=1 --test-timeout=180000 --test-reporter=spec "$@" 2>&1) || rc=$?
   echo "$out"
   local -r sign='^(# |ℹ )'
   report "$(sed -nE "s/${sign}pass //p" <<<"$out")" \
     "$(($(sed -nE "s/${sign}fail //p" <<<"$out") + $(sed -nE "s/${sign}cancelled //p" <<<"$out")))" \
     "$(sed -nE "s/${sign}skipped //p" <<<"$out")"
+  [ $rc = 0 ] || broken=$(sed -n '/failing tests:/,$p' <<<"$out" | head -n 40)
   return $rc
 }
+broken='' # what node_tests found, told once more behind the daemons' logs
 
 # with_stack COMMAND...: a fresh stack around it; its logs are printed if the command fails.
 with_stack() {
@@ -56,7 +60,7 @@ with_stack() {
   # shellcheck disable=SC1090
   source "$(tests/stack up --dir "$dir" ${STACK_OPTIONS:-})"
   "$@" || rc=$?
-  [ $rc = 0 ] || tests/stack logs --dir "$dir" | tail -n 80
+  [ $rc = 0 ] || { tests/stack logs --dir "$dir" | tail -n 80; echo "$broken"; }
   tests/stack down --dir "$dir"
   return $rc
 }
