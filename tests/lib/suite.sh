@@ -57,7 +57,7 @@ with_stack() {
   local dir rc=0
   dir=$(mktemp -d /tmp/lifeos-stack.XXXXXX)
   rmdir "$dir"
-  # shellcheck disable=SC1090
+  # shellcheck disable=SC1090,SC2086
   source "$(tests/stack up --dir "$dir" ${STACK_OPTIONS:-})"
   "$@" || rc=$?
   [ $rc = 0 ] || { tests/stack logs --dir "$dir" | tail -n 80; echo "$broken"; }
