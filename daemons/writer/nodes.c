@@ -32,20 +32,20 @@ struct nodes {
         struct notes *notes;
         struct params params;
         struct buf rows;
-        char id[17];
+        struct round round;
         ev_prepare prepare;
         ev_timer beat, poll, wait; /* wait: until the next NOTIFY may be sent */
+        int64_t heard;             /* when something last came in, or was sent after a pause */
+        int64_t nodes;             /* seen, this one included; 0: not known yet */
+        int64_t next;              /* when a NOTIFY may be sent */
+        int64_t complained;
         enum errand flying[ERRANDS];
         unsigned n_flying;
-        int64_t heard;    /* when something last came in, or was sent after a pause */
-        bool failed;      /* the errand that is coming in */
-        int64_t nodes;    /* seen, this one included; 0: not known yet */
-        bool listening;   /* PostgreSQL took our LISTEN */
-        int64_t next;     /* when a NOTIFY may be sent */
         unsigned telling; /* notices in the NOTIFY that flies */
-        struct round round;
         unsigned skipped;
-        int64_t complained;
+        bool failed;    /* the errand that is coming in */
+        bool listening; /* PostgreSQL took our LISTEN */
+        char id[17];
 };
 
 /* ---- sending ---- */

@@ -7,7 +7,7 @@
 
 #include "log.h"
 
-#define SLOTS       (2 * NOTES_MAX)
+#define SLOTS       (2 * (size_t)NOTES_MAX)
 #define ACCOUNT_MAX 128u
 #define SESSION_MAX 100u
 #define NODE_CHARS  16u
