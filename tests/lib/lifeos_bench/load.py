@@ -1,0 +1,76 @@
+"""load - the load tool's orders and answers, processor time and memory of those it loads."""
+import json
+import os
+import pathlib
+import subprocess
+
+TICK = os.sysconf("SC_CLK_TCK")
+MARK = "@T@"
+MARK_BYTES = 26
+
+
+def request(method, path, headers, body=""):
+    """Bytes of a request as the load tool wants them; each mark in the body counts with the bytes it becomes."""
+    n = len(body.encode()) + (MARK_BYTES - len(MARK)) * body.count(MARK)
+    lines = [f"{method} {path} HTTP/1.1", "Host: bench", *headers]
+    if method == "POST":
+        lines += ["Content-Type: application/json", f"Content-Length: {n}"]
+    return "\\r\\n".join(lines) + "\\r\\n\\r\\n" + body.replace("\\", "\\x5c")
+
+
+def frame(text):
+    """A client's text frame with a mask of zeros."""
+    n = len(text)
+    head = bytes([0x81, 0x80 | n]) if n < 126 else bytes([0x81, 0x80 | 126, n >> 8, n & 255])
+    return "".join(f"\\x{b:02x}" for b in head + b"\0\0\0\0" + text.encode())
+
+
+class Listen:
+    """One run of the load tool."""
+
+    def __init__(self, tool, port, listen, publish=(), **numbers):
+        lines = [f"port {port}", *(f"{k} {v}" for k, v in numbers.items()), *(f"listen {n} {r}" for n, r in listen),
+                 *(f"publish {n} {r}" for n, r in publish), "go"]
+        self.proc = subprocess.Popen([tool], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.proc.stdin.write("\n".join(lines) + "\n")
+        self.proc.stdin.flush()
+
+    def result(self):
+        """What it measured, when it is done."""
+        out, _ = self.proc.communicate(timeout=300)
+        if self.proc.returncode:
+            raise SystemExit(f"the load was not carried: {out.strip() or 'see above'}")
+        return json.loads(out)
+
+    def connected(self):
+        if self.proc.stdout.readline() != "connected\n":
+            raise SystemExit("the listeners were not let in")
+
+    def end(self):
+        self.proc.stdin.close()
+        self.proc.wait()
+
+
+def cpu_seconds(pid):
+    f = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    return (int(f[11]) + int(f[12])) / TICK
+
+
+def rss(pid):
+    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
+        if line.startswith("Rss:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def available():
+    for line in pathlib.Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def machine():
+    names = [line.split(":")[1].strip() for line in open("/proc/cpuinfo", encoding="utf8") if line.startswith("model name")]
+    load = os.getloadavg()[0]
+    return f"{len(names)} x {names[0] if names else '?'}, {os.uname().sysname} {os.uname().release}, load {load:.1f}"
