@@ -15,13 +15,14 @@
 #include <unistd.h>
 
 /*
- * Reads its orders from stdin, one a line, up to "go" or the end; writes one JSON object to stdout when it is done.
+ * Reads its orders from stdin, one a line, up to "connect", does so and says "connected"; publishes at the next line, or
+ * ends with its stdin; writes one JSON object to stdout when it is done.
  *
  *   port N             of 127.0.0.1
  *   reach N            listeners that one event reaches: it is complete when so many have it
  *   rate N             events a second over all publishers; 0: as fast as window lets
  *   window N           no more is published while N events or more are not complete
- *   seconds N          how long to publish; 0: only connect, say "connected", hold on to the end of stdin
+ *   seconds N          how long to publish
  *   record N           1: every event carries its recordedAt behind the mark, and how late it is since then is told too
  *   listen N REQUEST   N listeners that send these bytes once
  *   publish N REQUEST  N connections that send these bytes again and again
@@ -391,26 +392,19 @@ static void run(void) {
         report(now() - began);
 }
 
-static void hold(void) {
-        puts("connected");
-        fflush(stdout);
-        while (fgetc(stdin) != EOF)
-                ;
-}
-
 int main(void) {
         static char line[2 * REQUEST_MAX];
 
-        while (fgets(line, sizeof line, stdin) && strcmp(line, "go\n") != 0)
+        while (fgets(line, sizeof line, stdin) && strcmp(line, "connect\n") != 0)
                 order(line);
         epoll_fd = epoll_create1(0);
         events = zeroed(EVENTS_MAX, sizeof *events);
         if (epoll_fd < 0)
                 fail_errno("epoll");
         connect_all();
-        if (seconds)
+        puts("connected");
+        fflush(stdout);
+        if (fgets(line, sizeof line, stdin) && seconds)
                 run();
-        else
-                hold();
         return complete == published ? 0 : 1;
 }

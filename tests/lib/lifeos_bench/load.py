@@ -26,25 +26,24 @@ def frame(text):
 
 
 class Listen:
-    """One run of the load tool."""
+    """One run of the load tool: connected when made, publishes when asked."""
 
     def __init__(self, tool, port, listen, publish=(), **numbers):
         lines = [f"port {port}", *(f"{k} {v}" for k, v in numbers.items()), *(f"listen {n} {r}" for n, r in listen),
-                 *(f"publish {n} {r}" for n, r in publish), "go"]
+                 *(f"publish {n} {r}" for n, r in publish), "connect"]
         self.proc = subprocess.Popen([tool], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.proc.stdin.write("\n".join(lines) + "\n")
         self.proc.stdin.flush()
+        if self.proc.stdout.readline() != "connected\n":
+            self.end()
+            raise SystemExit("the listeners were not let in")
 
-    def result(self):
+    def publish(self):
         """What it measured, when it is done."""
-        out, _ = self.proc.communicate(timeout=300)
+        out, _ = self.proc.communicate("go\n", timeout=300)
         if self.proc.returncode:
             raise SystemExit(f"the load was not carried: {out.strip() or 'see above'}")
         return json.loads(out)
-
-    def connected(self):
-        if self.proc.stdout.readline() != "connected\n":
-            raise SystemExit("the listeners were not let in")
 
     def end(self):
         self.proc.stdin.close()
