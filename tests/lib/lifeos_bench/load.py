@@ -9,6 +9,14 @@ MARK = "@T@"
 MARK_BYTES = 26
 
 
+def say(text):
+    print(text, flush=True)
+
+
+def cell(x):
+    return f"{x:.2f}" if x < 100 else f"{x:.0f}" if x < 100000 else f"{x / 1000:.0f}k"
+
+
 def request(method, path, headers, body=""):
     """Bytes of a request as the load tool wants them; each mark in the body counts with the bytes it becomes."""
     n = len(body.encode()) + (MARK_BYTES - len(MARK)) * body.count(MARK)
@@ -62,11 +70,11 @@ def rss(pid):
     return 0
 
 
-def available():
-    for line in pathlib.Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return 0
+def kernel():
+    """What the kernel holds in slabs, where sockets are, and in socket buffers."""
+    slab = next(int(x.split()[1]) * 1024 for x in open("/proc/meminfo", encoding="ascii") if x.startswith("Slab:"))
+    tcp = next(x.split() for x in open("/proc/net/sockstat", encoding="ascii") if x.startswith("TCP:"))
+    return slab + int(tcp[tcp.index("mem") + 1]) * os.sysconf("SC_PAGESIZE")
 
 
 def machine():
