@@ -24,6 +24,7 @@
  *   window N           no more is published while N events or more are not complete
  *   seconds N          how long to publish
  *   record N           1: every event carries its recordedAt behind the mark, and how late it is since then is told too
+ *   welcome TEXT       what a listener reads when it is let in; else the end of a head
  *   listen N REQUEST   N listeners that send these bytes once
  *   publish N REQUEST  N connections that send these bytes again and again
  *
@@ -45,7 +46,7 @@
 
 struct conn {
         int fd;
-        bool publisher, busy, greeted;
+        bool publisher, busy, answered, greeted;
         uint32_t first, events; /* a publisher's: what is on its way */
         const struct text *request;
         char *tail; /* of what a listener read: an event that is not whole */
@@ -76,6 +77,7 @@ static uint32_t published, complete, reach = 1;
 static struct times from_send, from_accept, from_record;
 static uint64_t early;
 static int epoll_fd, port;
+static char welcome[64] = "\r\n\r\n";
 static int64_t rate, window = 1, seconds, records;
 
 static _Noreturn void fail(const char *what, const char *detail) {
@@ -177,6 +179,8 @@ static void order(char *line) {
                 port = atoi(rest);
         else if (strcmp(line, "reach") == 0)
                 reach = (uint32_t)atoi(rest);
+        else if (strcmp(line, "welcome") == 0)
+                snprintf(welcome, sizeof welcome, "%s", rest);
         else if (strcmp(line, "listen") == 0)
                 add(rest, false);
         else if (strcmp(line, "publish") == 0)
@@ -279,10 +283,11 @@ static size_t scan(const char *p, size_t n, int64_t at) {
 }
 
 static void greeting(struct conn *c, const char *p, size_t n) {
-        c->greeted = true;
-        greeted++;
-        if (!memmem(p, n, "HTTP/1.1 200", 12) && !memmem(p, n, "HTTP/1.1 101", 12))
+        if (!c->answered && !memmem(p, n, "HTTP/1.1 200", 12) && !memmem(p, n, "HTTP/1.1 101", 12))
                 fail("a listener was answered", p);
+        c->answered = true;
+        c->greeted = memmem(p, n, welcome, strlen(welcome));
+        greeted += c->greeted;
 }
 
 static void heard(struct conn *c, char *p, size_t n, int64_t at) {

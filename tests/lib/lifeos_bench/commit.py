@@ -12,12 +12,11 @@ def once(bench, side, how, each):
     """Ours takes small arrays over 10 connections; nchan has none, so it gets single messages over 100."""
     ids = side.channels(SESSIONS)
     arrays = [ids[i:i + ARRAY] for i in range(0, SESSIONS, ARRAY)] if side.name == "ours" else [[i] for i in ids]
-    run = load.Listen(bench.tool, side.port, [(each, getattr(side, how)(i)) for i in ids], [(1, side.publish(*a)) for a in arrays],
+    run = load.Listen(bench.tool, side, how, [(each, i) for i in ids], [(1, side.publish(*a)) for a in arrays],
                       reach=each, rate=RATE, window=10 * RATE, seconds=bench.seconds, record=int(side.name == "ours"))
-    pids = side.pids()
-    before = sum(map(load.cpu_seconds, pids))
+    before = load.cpu(side.pids())
     got = run.publish()
-    got["cpu_us"] = (sum(map(load.cpu_seconds, pids)) - before) * 1e6 / max(1, got["deliveries"])
+    got["cpu_us"] = load.spent(before) * 1e6 / max(1, got["deliveries"])
     got["events"] = got["published"] / bench.seconds
     if side.name != "ours":
         got["record_p50_ms"] = got["record_p99_ms"] = None

@@ -20,16 +20,15 @@ def once(bench, side, how, shape, seconds):
     channels, share, rate, window = shape
     ids = side.channels(channels)
     each = max(1, round(bench.listeners * share))
-    to = getattr(side, how)
-    run = load.Listen(bench.tool, side.port, [(each, to(i)) for i in ids], [(8 if channels == 1 and window != 1 else 1, side.publish(i)) for i in ids],
+    writers = 8 if channels == 1 and window != 1 else 1
+    run = load.Listen(bench.tool, side, how, [(each, i) for i in ids], [(writers, side.publish(i)) for i in ids],
                       reach=each, rate=rate, window=window, seconds=seconds)
-    pids, behind = side.pids(), side.behind()
-    before, stored = sum(map(load.cpu_seconds, pids)), sum(map(load.cpu_seconds, behind))
+    before, stored = load.cpu(side.pids()), load.cpu(side.behind())
     got = run.publish()
     n = max(1, got["deliveries"])
     got["per_second"] = got["deliveries"] / got["seconds"]
-    got["cpu_us"] = (sum(map(load.cpu_seconds, pids)) - before) * 1e6 / n
-    got["behind_us"] = (sum(map(load.cpu_seconds, behind)) - stored) * 1e6 / n
+    got["cpu_us"] = load.spent(before) * 1e6 / n
+    got["behind_us"] = load.spent(stored) * 1e6 / n
     say(f"  {side.name:<5} {how:<6} {got['deliveries']:>8} deliveries, {got['per_second']:>8.0f}/s, from accepted p50 {got['accept_p50_ms']:.2f} "
         f"p99 {got['accept_p99_ms']:.2f} ms, {got['cpu_us']:.1f} us of processor each")
     return got

@@ -36,8 +36,8 @@ def frame(text):
 class Listen:
     """One run of the load tool: connected when made, publishes when asked."""
 
-    def __init__(self, tool, port, listen, publish=(), **numbers):
-        lines = [f"port {port}", *(f"{k} {v}" for k, v in numbers.items()), *(f"listen {n} {r}" for n, r in listen),
+    def __init__(self, tool, side, how, listen, publish=(), **numbers):
+        lines = [f"port {side.port}", *([f"welcome {side.welcome[how]}"] if side.welcome else []), *(f"{k} {v}" for k, v in numbers.items()), *(f"listen {n} {getattr(side, how)(i)}" for n, i in listen),
                  *(f"publish {n} {r}" for n, r in publish), "connect"]
         self.proc = subprocess.Popen([tool], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.proc.stdin.write("\n".join(lines) + "\n")
@@ -58,9 +58,21 @@ class Listen:
         self.proc.wait()
 
 
-def cpu_seconds(pid):
-    f = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return (int(f[11]) + int(f[12])) / TICK
+def cpu(pids):
+    """Seconds of processor time each has had; not of those that are gone."""
+    got = {}
+    for pid in pids:
+        try:
+            f = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        got[pid] = (int(f[11]) + int(f[12])) / TICK
+    return got
+
+
+def spent(before):
+    """Since then, by those that are still there."""
+    return sum(t - before[pid] for pid, t in cpu(before).items())
 
 
 def rss(pid):

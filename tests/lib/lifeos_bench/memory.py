@@ -20,9 +20,10 @@ def settled(pids):
 
 def once(bench, side, how, n):
     """Bytes a listener, in user space and in the kernel; the load tool's ends of the connections are in the latter."""
+    side.fresh()
     ids = side.channels(CHANNELS)
     rss, kernel = settled(side.pids()), load.kernel()
-    run = load.Listen(bench.tool, side.port, [(n // CHANNELS, getattr(side, how)(i)) for i in ids])
+    run = load.Listen(bench.tool, side, how, [(n // CHANNELS, i) for i in ids])
     got = {"user": (settled(side.pids()) - rss) / n, "kernel": (load.kernel() - kernel) / n}
     run.end()
     say(f"  {side.name:<5} {how:<6} {n:>6} idle listeners: {got['user']:>7.0f} bytes each in user space, {got['kernel']:>7.0f} in the kernel")

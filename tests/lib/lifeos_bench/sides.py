@@ -28,8 +28,17 @@ def stored(session):
             f'"receivedAt":"{at}","recordedAt":"{at}"' + "}")
 
 
+def until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise SystemExit("a server did not start")
+        time.sleep(0.02)
+
+
 class Ours:
     name = "ours"
+    welcome = {"sse": "event: ready", "socket": '"op":"subscribed"'}
 
     def __init__(self, folder, settings=()):
         self.folder = folder
@@ -73,13 +82,29 @@ class Ours:
 
     def pids(self):
         """Who fans out."""
-        return [self.pid("frontend@1"), self.pid("frontend@2")]
+        try:
+            return [self.pid("frontend@1"), self.pid("frontend@2")]
+        except OSError:  # one is being started
+            return []
 
     def behind(self):
         """Who stores: the writer and what PostgreSQL runs for it."""
         postmaster = (pathlib.Path(self.folder) / "pg" / "data" / "postmaster.pid").read_text(encoding="ascii").split()[0]
         kids = pathlib.Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text(encoding="ascii").split()
         return [self.pid("writer"), *map(int, kids)]
+
+    def fresh(self):
+        """New processes: a heap that has not grown."""
+        old = self.pids()
+        for name in ("frontend@1", "frontend@2"):
+            subprocess.run([STACK, "kill", name, "--dir", self.folder], check=True)
+        until(lambda: self.pids() and not set(old) & set(self.pids()) and all(self.ready() for _ in range(20)))
+
+    def ready(self):
+        try:
+            return self.call("GET", "/health/ready")["ok"]
+        except OSError:
+            return False
 
     def close(self):
         subprocess.run([STACK, "down", "--dir", self.folder], check=False)
@@ -104,6 +129,7 @@ http {{
 
 class Nchan:
     name = "nchan"
+    welcome = None
     module = pathlib.Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
     made = 0
 
@@ -111,12 +137,16 @@ class Nchan:
         self.port, self.conf = port, pathlib.Path(folder) / "nginx.conf"
         self.conf.write_text(NGINX.format(dir=folder, port=port, files=files, connections=files - 100,
                                           user=" user root;" if os.geteuid() == 0 else ""))
-        self.proc = subprocess.Popen(["nginx", "-c", self.conf, "-e", f"{folder}/error"], start_new_session=True)
-        end = time.monotonic() + 10
-        while len(self.pids()) < 2 and time.monotonic() < end:
-            time.sleep(0.02)
-        if len(self.pids()) < 2:
-            raise SystemExit("nginx did not start: apt-get install nginx-core libnginx-mod-nchan")
+        self.argv = ["nginx", "-c", self.conf, "-e", f"{folder}/error"]
+        self.start()
+
+    def start(self):
+        self.proc = subprocess.Popen(self.argv, start_new_session=True)
+        until(lambda: len(self.pids()) == 2)
+
+    def fresh(self):
+        self.close()
+        self.start()
 
     def channels(self, n):
         Nchan.made += n
