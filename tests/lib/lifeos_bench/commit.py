@@ -4,14 +4,14 @@ import statistics
 from . import load
 from .load import say
 
-SESSIONS, RATE, ARRAY, WANTED_MS = 100, 5000, 10, 10
+SESSIONS, RATE, ARRAY, WRITERS, WANTED_MS = 100, 5000, 10, 16, 10
 KEYS = ("record_p50_ms", "record_p99_ms", "accept_p50_ms", "accept_p99_ms", "send_p50_ms", "send_p99_ms", "events", "cpu_us")
 
 
 def once(bench, side, how, each):
-    """Ours takes small arrays over 10 connections; nchan has none, so it gets single messages over 100."""
+    """Ours takes small arrays over 16 connections; nchan has none, so it gets single messages over 100."""
     ids = side.channels(SESSIONS)
-    arrays = [ids[i:i + ARRAY] for i in range(0, SESSIONS, ARRAY)] if side.name == "ours" else [[i] for i in ids]
+    arrays = [[ids[(w * ARRAY + i) % SESSIONS] for i in range(ARRAY)] for w in range(WRITERS)] if side.name == "ours" else [[i] for i in ids]
     run = load.Listen(bench.tool, side, how, [(each, i) for i in ids], [(1, side.publish(*a)) for a in arrays],
                       reach=each, rate=RATE, window=10 * RATE, seconds=bench.seconds, record=int(side.name == "ours"))
     before = load.cpu(side.pids())

@@ -110,7 +110,7 @@ class Ours:
         subprocess.run([STACK, "down", "--dir", self.folder], check=False)
 
 
-NGINX = """load_module /usr/lib/nginx/modules/ngx_nchan_module.so;
+NGINX = """load_module {module};
 worker_processes 2; daemon off; pid {dir}/pid; error_log {dir}/error warn; worker_rlimit_nofile {files};{user}
 events {{ worker_connections {connections}; }}
 http {{
@@ -134,8 +134,10 @@ class Nchan:
     made = 0
 
     def __init__(self, folder, port, files):
+        if not self.module.exists():
+            raise SystemExit("nginx with nchan is not installed: apt-get install nginx-core libnginx-mod-nchan")
         self.port, self.conf = port, pathlib.Path(folder) / "nginx.conf"
-        self.conf.write_text(NGINX.format(dir=folder, port=port, files=files, connections=files - 100,
+        self.conf.write_text(NGINX.format(module=self.module, dir=folder, port=port, files=files, connections=files - 100,
                                           user=" user root;" if os.geteuid() == 0 else ""))
         self.argv = ["nginx", "-c", self.conf, "-e", f"{folder}/error"]
         self.start()
