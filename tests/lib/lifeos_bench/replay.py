@@ -10,7 +10,7 @@ import time
 from . import load, sides
 from .load import say
 
-WRITERS, ARRAY, PAGE, BEHIND, WANTED_MS = 8, 1000, 500, 5, 10
+WRITERS, ARRAY, PAGE, BEHIND, WANTED_MS, SHOWN = 8, 1000, 500, 5, 10, 100000
 # What PostgreSQL alone reads of the same rows, in the same order, with all that an event shows.
 ROWS = """COPY (SELECT sequence, ts, received_at, recorded_at, session_id, event_id, type, origin, payload FROM lifeos.event
   WHERE session_id = '{}' ORDER BY account_id, session_id, sequence) TO STDOUT"""
@@ -35,7 +35,7 @@ def fill(side, session, n):
             if answer.status != 200:
                 raise SystemExit(f"append: {text[:200]}")
             head = max(head, int(re.findall(rb'"sequence":(\d+)', text[-2000:])[-1]))
-            if i % 100 == 99:
+            if (i + 1) * ARRAY % SHOWN == 0:
                 say(f"  stored {(i + 1) * ARRAY} events")
         return head
 
@@ -50,7 +50,10 @@ def pages(side, session, more=""):
         c.request("GET", f"/v1/realtime/sessions/{session}/events?afterSequence={after}&limit={PAGE}{more}",
                   headers={"authorization": f"Bearer {side.token}"})
         text = c.getresponse().read()
-        n += text.count(b'{"eventId":')
+        some = text.count(b'{"eventId":')
+        if (n + some) // SHOWN > n // SHOWN:
+            say(f"  read {n + some} events by pages")
+        n += some
         after = int(re.findall(rb'"nextCursor":(\d+)', text)[-1])
         if b'"hasMore":false' in text:
             return n / (time.monotonic() - began), n
@@ -67,7 +70,10 @@ def follow(side, session, after, until):
         if not some:
             raise SystemExit("the stream ended")
         both = tail[-24:] + some
-        n += both.count(b"\nid: ") - tail[-24:].count(b"\nid: ")
+        some = both.count(b"\nid: ") - tail[-24:].count(b"\nid: ")
+        if (n + some) // SHOWN > n // SHOWN:
+            say(f"  read {n + some} events as a stream")
+        n += some
         tail = both
     took = time.monotonic() - began
     c.close()
