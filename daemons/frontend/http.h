@@ -106,4 +106,5 @@ struct http_stream *http_upgrade(struct http_request *r, struct slice lines, con
 bool http_stream_frame(struct http_stream *s, struct slice head, struct slice bytes); /* two slices, written as one */
 void http_stream_timer(struct http_stream *s, double seconds);                        /* 0 stops it */
 bool http_stream_timed(const struct http_stream *s);
+void http_stream_spare(struct http_stream *s, bool spare); /* true: may be ended when others need the room */
 /* input(), timeout(), draining(), drained() and closed() come from the loop, never from inside a call of the above. */

@@ -18,7 +18,8 @@ enum conn_state {
         CONN_BODY,    /* the body arrives: body timer, `in`, `rq`; closed for others' room when nobody is idle */
         CONN_BUSY,    /* somebody is to answer: request timer, `rq`; input waits in `in` or in the kernel */
         CONN_WRITING, /* the answer leaves: body timer renewed by progress, `out`; as BODY, after them */
-        CONN_STREAM,  /* a response that goes on: its owner's timer or none, `out` while the client is behind */
+        CONN_STREAM,  /* a response that goes on: its owner's timer or none, `out` while the client is behind; as idle
+                       * while its owner says so */
         CONN_LINGER   /* everything said, our side shut; input is thrown away until the client closes: 2 s; as idle */
 };
 
@@ -62,6 +63,7 @@ struct http_conn {
         enum http_listener via;
         bool eof, last;         /* the client will send no more; close after this response */
         bool on_turn, drained;  /* on the turn list; was told that the server drains */
+        bool spare;             /* CONN_STREAM: may be ended for others' room */
         uint32_t scanned, line; /* CONN_HEAD: bytes already checked; end of the request line, 0 while unknown */
         size_t moved;           /* bytes that left since the timer started */
         struct http_incoming *rq;
@@ -103,7 +105,7 @@ struct http_server {
         struct ev_timer pause, turn_timer;
         struct ev_prepare turn;
         struct http_conn *conns, *turn_first, *turn_last;
-        struct http_spare idle, bodying, writing; /* IDLE, HEAD and LINGER; BODY; WRITING */
+        struct http_spare idle, bodying, writing; /* IDLE, HEAD, LINGER and spare streams; BODY; WRITING */
         size_t bodies;                            /* bytes held by unfinished and unanswered bodies */
         struct cors cors;
         struct buf scratch; /* response heads and chunk frames are made here */

@@ -34,7 +34,8 @@ static void listeners_run(struct http_server *s, bool on) {
 /* A stranger who only begins requests, or does not take his answers, must not keep others out, so these are spare too:
  * whoever means it needs a few round trips for a head; bodies in transit come after all that is idle, answers last. */
 static struct http_spare *spare_of(struct http_conn *c) {
-        if (c->state == CONN_IDLE || c->state == CONN_HEAD || c->state == CONN_LINGER)
+        bool idle = c->state == CONN_IDLE || c->state == CONN_HEAD || c->state == CONN_LINGER;
+        if (idle || (c->state == CONN_STREAM && c->spare))
                 return &c->server->idle;
         if (c->state == CONN_WRITING)
                 return &c->server->writing;
@@ -155,8 +156,9 @@ static void address_text(const struct sockaddr_storage *a, char to[static 46]) {
 
 /* Who goes when somebody comes; NULL: nobody can be sent away. */
 static struct http_conn *spare(const struct http_server *s) {
-        if (s->idle.first && !s->idle.first->on_turn)
-                return s->idle.first;
+        struct http_conn *idle = s->idle.first;
+        if (idle && (!idle->on_turn || idle->state == CONN_STREAM)) /* else it has a whole request waiting */
+                return idle;
         return s->bodying.first ? s->bodying.first : s->writing.first;
 }
 

@@ -72,6 +72,15 @@ bool http_stream_timed(const struct http_stream *st) {
         return ev_is_active(&st->conn->timer);
 }
 
+void http_stream_spare(struct http_stream *st, bool spare) {
+        struct http_conn *c = st->conn;
+        if (c->spare == spare)
+                return;
+        http_server_spare_remove(c);
+        c->spare = spare;
+        http_server_spare_add(c);
+}
+
 void http_stream_timeout(struct http_conn *c) {
         c->stream->ev.timeout(c->stream->arg);
 }

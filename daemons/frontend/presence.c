@@ -83,7 +83,8 @@ void presence_tick(struct presence *p) {
         struct report r;
 
         report_begin(&r, "here");
-        for (unsigned i = 0; i < FANOUT_BUCKETS / PRESENCE_SECONDS + 1; i++) {
+        /* What cannot be told now is told first the next time; one more is needed for what is in `r` then. */
+        for (unsigned i = 0; i < FANOUT_BUCKETS / PRESENCE_SECONDS + 1 && p->asking + 1 < PRESENCE_ASKING; i++) {
                 for (const struct pass *q = p->fanout->passes[p->bucket]; q; q = q->next)
                         if (!q->who->service && pass_valid(q))
                                 report_row(p, &r, "here", q->stream->account, q->stream->session, q->who->id);

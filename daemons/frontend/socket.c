@@ -186,6 +186,7 @@ bool socket_known(struct socket *so, const struct actor *a) {
                 socket_end(so, WS_SLOW, "busy");
                 return false;
         }
+        ws_spare(so->ws, false);
         return welcome(so);
 }
 
@@ -240,4 +241,6 @@ void route_socket(struct frontend *f, struct http_request *r, const struct route
                 let_go(so);
         else if (so->who)
                 (void)welcome(so);
+        else
+                ws_spare(so->ws, true); /* strangers must not keep others out */
 }

@@ -159,6 +159,7 @@ static void on_drained(void *arg) {
 static void closing(struct ws *w, unsigned code, const char *reason) {
         close_frame(w, code, slice_of(reason));
         w->closing = true;
+        http_stream_spare(w->stream, true);
         http_stream_timer(w->stream, CLOSE_SECONDS);
 }
 
@@ -256,6 +257,11 @@ int64_t ws_heard(const struct ws *w) {
 
 const char *ws_request_id(const struct ws *w) {
         return http_stream_request_id(w->stream);
+}
+
+void ws_spare(struct ws *w, bool may_go) {
+        assert(!w->closing);
+        http_stream_spare(w->stream, may_go);
 }
 
 void ws_close(struct ws *w, unsigned code, const char *reason) {

@@ -55,6 +55,8 @@ size_t ws_queued(const struct ws *w);
 int64_t ws_progress(const struct ws *w); /* monotonic microseconds of the last byte the client took */
 int64_t ws_heard(const struct ws *w);    /* of the last byte that came from it */
 const char *ws_request_id(const struct ws *w);
+/* True: it may be ended (WS_ABNORMAL) when others need the room. So is whoever was told that it is over. */
+void ws_spare(struct ws *w, bool may_go);
 
 /* Queues the close frame behind what waits, takes no more messages, and lets go when the client has answered or 2 s
  * are over. The ws is dead to the caller at once. */

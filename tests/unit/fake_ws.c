@@ -84,6 +84,10 @@ const char *ws_request_id(const struct ws *w) {
         return "req_1";
 }
 
+void ws_spare(struct ws *w, bool spare) {
+        w->client->spare = spare;
+}
+
 static void hear(struct fake_socket *c, struct slice frame) {
         if (c->take)
                 c->take(c, frame);

@@ -9,6 +9,7 @@ struct fake_socket {
         struct ws *ws;           /* NULL before and after */
         char protocol[32];       /* the subprotocol that was selected */
         unsigned close_code, pings;
+        bool spare; /* may be ended for others' room */
         char close_reason[128];
         struct buf in; /* what it took and is no whole frame */
         void (*take)(struct fake_socket *c, struct slice text);

@@ -1,5 +1,6 @@
 /* test_access.c - the right to listen is asked for again and again; who listens is reported. */
 #include "fanout.h"
+#include "presence.h"
 #include "settings.h"
 #include "socket_world.h"
 #include "stats.h"
@@ -189,6 +190,47 @@ TEST(people_who_listen_are_reported_and_who_leaves_too) {
         assert_string_equal(world.seen, "{\"left\":[[\"acme\",\"s1\",\"ann\"]]}");
 }
 
+/* Each of them was told of; returns how many have been. */
+static unsigned tell_of(bool told[], unsigned n) {
+        unsigned reports = 0, all = 0;
+
+        while (fake_calls) {
+                const struct op_presence *m = fake_calls->msg;
+                const char *p = m->seen.p, *end = p + m->seen.n;
+
+                assert_int_equal(fake_calls->op, OP_presence);
+                assert_true(++reports <= PRESENCE_ASKING);
+                while ((p = memmem(p, (size_t)(end - p), "listener-", 9)))
+                        told[strtoul(p += 9, NULL, 10) % n] = true;
+                deliver(fake_calls);
+        }
+        for (unsigned i = 0; i < n; i++)
+                all += told[i];
+        return all;
+}
+
+TEST(more_than_one_turn_can_tell_of_are_told_of_in_the_next) {
+        static struct pass *passes[20000];
+        static bool told[COUNT(passes)];
+        struct stream *s = stream_get(fake_fanout, SLICE("acme"), SLICE("s1"));
+        char name[129];
+
+        for (unsigned i = 0; i < COUNT(passes); i++) {
+                (void)snprintf(name, sizeof name, "listener-%0119u", i);
+                struct who *w = who_get(fake_fanout,
+                                        &(struct actor){ SLICE("acme"), slice_of(name), SLICE("viewer"), false, 0 });
+                passes[i] = pass_get(s, w);
+                who_unref(fake_fanout, w);
+        }
+        unsigned turns = 0;
+        do {
+                tick();
+                assert_true(++turns <= 10);
+        } while (tell_of(told, COUNT(passes)) < COUNT(passes));
+        for (unsigned i = 0; i < COUNT(passes); i++)
+                pass_leave(passes[i]);
+}
+
 TEST(who_is_back_at_once_has_not_left) {
         struct listener_client c;
 
@@ -215,6 +257,7 @@ int main(void) {
                 T(a_suspended_account_is_asked_for_at_once_and_its_sockets_end),
                 T(what_changes_while_it_is_asked_is_asked_again),
                 T(people_who_listen_are_reported_and_who_leaves_too),
+                T(more_than_one_turn_can_tell_of_are_told_of_in_the_next),
                 T(who_is_back_at_once_has_not_left),
         };
 

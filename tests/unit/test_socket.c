@@ -248,6 +248,19 @@ TEST(a_bad_identity_is_said_charged_and_closed_and_never_repeated) {
         socket_leave(&c);
 }
 
+TEST(who_has_not_said_who_he_is_makes_room_for_others) {
+        socket_join(&c, NULL);
+        assert_true(c.ws.spare);
+        say(&c, "{'op':'auth','token':'late:ann'}");
+        assert_true(c.ws.spare);
+        fake_identify(STATUS_OK);
+        assert_false(c.ws.spare);
+        socket_leave(&c);
+        socket_join(&c, "ann");
+        assert_false(c.ws.spare);
+        socket_leave(&c);
+}
+
 TEST(no_identity_in_time) {
         socket_join(&c, NULL);
         tick();
@@ -391,6 +404,7 @@ int main(void) {
                 T(identity_may_come_in_a_message_and_nothing_else_before_it),
                 T(identity_that_takes_a_while),
                 T(a_bad_identity_is_said_charged_and_closed_and_never_repeated),
+                T(who_has_not_said_who_he_is_makes_room_for_others),
                 T(no_identity_in_time),
                 T(an_actors_sockets_are_bounded),
                 T(what_does_not_become_a_socket),

@@ -274,6 +274,58 @@ TEST(a_socket_that_begins_while_the_server_drains_is_told) {
         client_free(c);
 }
 
+/* ---- room ---- */
+
+static struct client *newcomer(void) {
+        struct client *c = client_new(rig);
+        client_say(rig, c, "GET /ws HTTP/1.1\r\nHost: x\r\n\r\n");
+        for (unsigned i = 0; i < 20; i++)
+                ev_run(rig->loop, EVRUN_NOWAIT);
+        return c;
+}
+
+TEST(a_spare_socket_makes_room_and_no_other_does) {
+        struct client *c = open_ws(), *next;
+        rig->server->max_conns = 1;
+        next = newcomer();
+        client_read(next);
+        assert_int_equal(next->n + closed, 0);
+        ws_spare(ws, true);
+        ws_spare(ws, false);
+        assert_null(rig->server->idle.first);
+        ws_spare(ws, true);
+        rig_until(rig, next, strstr(next->text, "HTTP/1.1 426"));
+        assert_int_equal(closed, 1);
+        assert_int_equal(code, WS_ABNORMAL);
+        client_free(next);
+        client_free(c);
+}
+
+TEST(a_socket_that_is_over_makes_room) {
+        struct client *c = open_ws(), *next;
+        ws_close(ws, WS_IDENTITY, "expired");
+        ev_timer_stop(rig->loop, timer()); /* it may take its time */
+        rig->server->max_conns = 1;
+        next = newcomer();
+        rig_until(rig, next, strstr(next->text, "HTTP/1.1 426"));
+        assert_int_equal(closed, 0);
+        client_free(next);
+        client_free(c);
+}
+
+TEST(a_spare_socket_that_ends_leaves_the_list) {
+        struct client *c = open_ws();
+        size_t at = frames_at(c);
+        ws_spare(ws, true);
+        say(c, CLOSE, "\x03\xe8");
+        expect(c, &at, CLOSE, SLICE("\x03\xe8"));
+        rig_until(rig, c, c->eof);
+        client_free(c);
+        rig_until(rig, nobody(), http_server_connections(rig->server) == 0);
+        assert_null(rig->server->idle.first);
+        assert_null(rig->server->idle.last);
+}
+
 /* ---- the handshake ---- */
 
 TEST(bytes_behind_the_head_are_input) {
@@ -379,6 +431,9 @@ int main(void) {
                 cmocka_unit_test_setup(draining_says_going_away_and_waits_for_the_answer, fresh),
                 cmocka_unit_test_setup(a_message_leaves_at_once_as_one_frame, fresh),
                 cmocka_unit_test_setup(a_socket_that_begins_while_the_server_drains_is_told, fresh),
+                cmocka_unit_test_setup(a_spare_socket_makes_room_and_no_other_does, fresh),
+                cmocka_unit_test_setup(a_socket_that_is_over_makes_room, fresh),
+                cmocka_unit_test_setup(a_spare_socket_that_ends_leaves_the_list, fresh),
                 cmocka_unit_test_setup(bytes_behind_the_head_are_input, fresh),
                 cmocka_unit_test_setup(a_mistake_behind_the_head_ends_it_from_the_loop, fresh),
                 cmocka_unit_test_setup(the_chosen_protocol_is_named, fresh),
