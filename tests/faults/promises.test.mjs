@@ -75,7 +75,7 @@ async function followers(t, s) {
   t.after(() => { l.close(); ws.close(); });
   await l.ready();
   return async (n) => {
-    await l.reached(n, 60);
+    await l.reached(n, 30);
     await ws.until(() => ws.sequences(s.id).at(-1) >= n);
     assert.deepEqual(l.sequences, counted(n));
     assert.deepEqual(ws.sequences(s.id), counted(n));
