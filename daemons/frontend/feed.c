@@ -144,6 +144,8 @@ static void open_answered(void *arg, const struct answer *a) {
                 refused(q, a->status);
         else if (!fanout_opened(a->body, &arena, &st))
                 refused(q, STATUS_INTERNAL);
+        else if (p && p->again) /* his access changed since we asked */
+                pass_stranger(p, true), feed_want(s);
         else if (p)
                 pass_given(p, st.latest);
         arena_free(&arena);
@@ -277,6 +279,7 @@ static bool ask_open(struct pass *p, struct channel *to) {
         if (!ask(s, to, &q, &m, open_answered))
                 return false;
         p->asked = true;
+        p->again = false;
         pass_stranger(p, false);
         return true;
 }

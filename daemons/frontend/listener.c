@@ -151,10 +151,10 @@ bool listener_join(struct listener *l, struct outlet *o, const struct fanout_sta
 
         if (!p)
                 return false;
-        if (!pass_valid(p))
-                pass_given(p, st->latest); /* the others'; its own cursor has been looked at */
         if (l->changes != fo->changes)
                 p->due = 0; /* what it was given may have been taken meanwhile */
+        else if (!pass_valid(p))
+                pass_given(p, st->latest); /* the others'; its own cursor has been looked at */
         if (st->latest > s->head)
                 s->head = st->latest;
         fo->opening[l->opening]--;

@@ -78,8 +78,7 @@ void pass_given(struct pass *p, uint64_t latest) {
         bool anew = !pass_valid(p);
 
         p->epoch = s->fanout->epoch;
-        p->due = p->again ? 0 : next_due();
-        p->again = false;
+        p->due = next_due();
         pass_stranger(p, false);
         if (latest > s->head)
                 s->head = latest;
@@ -127,17 +126,28 @@ static bool concerns(const struct pass *p, struct slice account, struct slice ke
         return slice_eq(w->account, account) || slice_eq(p->stream->account, account);
 }
 
+/* Until he is let in anew he hears nothing. */
+static void doubt(struct pass *p) {
+        struct stream *s = p->stream;
+
+        p->epoch = s->fanout->epoch - 1;
+        p->again = p->asked;
+        for (struct listener *l = TAILQ_FIRST(&s->live), *next; l; l = next) {
+                next = TAILQ_NEXT(l, link);
+                if (l->pass == p)
+                        listener_live(l, false);
+        }
+        if (!p->asked)
+                pass_stranger(p, true);
+        feed_want(s);
+}
+
 void pass_recheck(struct fanout *fo, struct slice account, struct slice key) {
         fo->changes++;
         for (unsigned i = 0; i < FANOUT_BUCKETS; i++) {
                 for (struct pass *p = fo->passes[i]; p; p = p->next) {
-                        if (!concerns(p, account, key))
-                                continue;
-                        p->again = p->asked;
-                        p->due = 0;
-                        if (!p->asked)
-                                pass_stranger(p, true);
-                        feed_want(p->stream);
+                        if (concerns(p, account, key))
+                                doubt(p);
                 }
         }
         feed_pump(fo);

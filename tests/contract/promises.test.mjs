@@ -25,12 +25,12 @@ async function publish(s, stopped) {
 
 test(`T1 no event is lost between the end of the past and the start of the present: ${crowd} streams and ${crowd} sockets attach while events are written`, async (t) => {
   const streams = [], clients = [];
-  t.after(() => clients.forEach((c) => c.stop()));
+  let stop = false;
+  t.after(() => { stop = true; clients.forEach((c) => c.stop()); });
   for (let i = 0; i < Math.max(4, 20 * size); i++) {
     const s = await newSession();
-    streams.push(Object.assign(new Stream(s.id, s.token), { stored: undefined }));
+    streams.push(new Stream(s.id, s.token));
   }
-  let stop = false;
   const writers = streams.map((s) => publish(s, () => stop));
   const heard = () => streams.map((s) => s.at.size);
   for (let i = 0; i < crowd; i++) {

@@ -77,7 +77,6 @@ for (const [what, { counts, begin, act }] of Object.entries(poisons)) {
     t.after(() => bad.forEach((b) => b.destroy()));
     const good = [];
     for (const who of [s, other]) for (const follow of Object.values(ways)) good.push(await follow(who));
-    t.after(() => good.forEach((c) => c.close()));
     const acting = act(s, before);
     for (let i = 0; i < 20; i++)
       for (const who of [s, other])

@@ -1,7 +1,7 @@
-// T9 and T10 of the promises: the past outlives everything, and notices only make it faster.
+// T9 and T10 of the promises: the past outlives everything, and notices only make it faster. And T8 while the database is slow.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { history, ingestToken, kill, newSession, partial, persistent, until, url } from '../contract/client.mjs';
+import { history, ingestToken, kill, newSession, operator, partial, persistent, until, url } from '../contract/client.mjs';
 import { Listener, counted } from '../contract/sse.mjs';
 import { Socket } from '../contract/ws.mjs';
 import { sql, verified } from './database.mjs';
@@ -14,6 +14,8 @@ const stored = (s) => until('a replay', () => history(s.token, s.id).catch((e) =
   if (e.message !== 'replay: 503') throw e;
 }), 60);
 
+const READS = 'api[.](stream_open|event_read|event_replay|key_check|session_get|health)';
+
 /** A subscribed socket, asked for until the appliance is back. */
 const socket = (s, afterSequence) => until('a subscription', async () => {
   const ws = await Socket.open({ token: s.token }).catch(() => undefined);
@@ -23,6 +25,38 @@ const socket = (s, afterSequence) => until('a subscription', async () => {
   await ws.until(() => told('subscribed') || told('error') || ws.closed);
   return told('subscribed') ? ws : ws.close();
 }, 60);
+
+/* ---- T8 ---- */
+
+/** Stops the connections that the writer reads with, until the function that is returned is called. */
+function readersStopped() {
+  const pids = sql(`SELECT pid FROM pg_stat_activity WHERE application_name = 'lifeos-writer' AND query ~ '${READS}'`).map(([pid]) => Number(pid));
+  assert.ok(pids.length > 0);
+  pids.forEach((pid) => process.kill(pid, 'SIGSTOP'));
+  return () => pids.forEach((pid) => process.kill(pid, 'SIGCONT'));
+}
+
+test('T8 whose key was revoked hears nothing that is written after that, not even while nobody can be asked whether he may', async (t) => {
+  const s = await newSession();
+  const key = operator('key', 'create', '--scope', 'operator', '--account', '*', '--label', 'T8').trim();
+  const listeners = counted(6).map(() => new Listener(key, s.id));
+  const sockets = await Promise.all(counted(6).map(() => socket({ ...s, token: key }, 0)));
+  t.after(() => [...listeners, ...sockets].forEach((c) => c.close()));
+  await Promise.all([...listeners.map((l) => l.reached(1)), ...sockets.map((w) => w.reached(s.id, 1))]);
+  const others = counted(6).map(() => new Listener(ingestToken, s.id));
+  t.after(() => others.forEach((c) => c.close()));
+  await Promise.all(others.map((l) => l.reached(1)));
+  const go = readersStopped();
+  try {
+    operator('key', 'revoke', key.split('_')[1]);
+    await send(s, partial(s.id, 1));
+    await Promise.all(others.map((l) => l.reached(2)));
+    assert.deepEqual([...listeners.map((l) => l.sequences), ...sockets.map((w) => w.sequences(s.id))], counted(12).map(() => [1]));
+  } finally { go(); }
+  for (const l of listeners) assert.equal((await until('the end', () => l.named.close[0])).reason, 'revoked');
+  for (const w of sockets) assert.equal((await w.end()).reason, 'revoked');
+  assert.deepEqual([...listeners.map((l) => l.sequences), ...sockets.map((w) => w.sequences(s.id))], counted(12).map(() => [1]));
+});
 
 /* ---- T9 ---- */
 
@@ -75,7 +109,7 @@ async function followers(t, s) {
   t.after(() => { l.close(); ws.close(); });
   await l.ready();
   return async (n) => {
-    await l.reached(n, 60);
+    await l.reached(n, 30);
     await ws.until(() => ws.sequences(s.id).at(-1) >= n);
     assert.deepEqual(l.sequences, counted(n));
     assert.deepEqual(ws.sequences(s.id), counted(n));
