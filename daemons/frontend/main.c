@@ -1,4 +1,5 @@
 /* main.c - frontend: the only process that reads the Internet; holds no secret of anybody and dials nobody. */
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "frontend.h"
@@ -12,8 +13,12 @@ struct frontend {
         struct auth_state *auth;
         struct rate_state *rate;
         int64_t began;
+        ev_timer trim;
+        unsigned trimmed; /* connections when memory was last given back */
         bool draining;
 };
+
+#define TRIM_SECONDS 10.
 
 static struct frontend *state(void *arg) {
         return ((struct daemon *)arg)->state;
@@ -71,6 +76,17 @@ static void open_sockets(struct frontend *f) {
                 die("no listening socket named http or proxy was passed");
 }
 
+/* A rush of clients leaves the heap full of holes that were their requests: the pages go back to the kernel. */
+static void on_trim(struct ev_loop *loop, ev_timer *w, int revents) {
+        struct frontend *f = w->data;
+        unsigned now = http_server_connections(f->server);
+
+        (void)loop, (void)revents;
+        if (now != f->trimmed)
+                malloc_trim(0);
+        f->trimmed = now;
+}
+
 static void frontend_open(struct daemon *d) {
         struct frontend *f = calloc(1, sizeof(*f));
         if (!f)
@@ -84,6 +100,9 @@ static void frontend_open(struct daemon *d) {
         ws_open();
         f->server = http_server_new(d->loop, router_handle, f);
         open_sockets(f);
+        ev_timer_init(&f->trim, on_trim, TRIM_SECONDS, TRIM_SECONDS);
+        f->trim.data = f;
+        ev_timer_start(d->loop, &f->trim);
 }
 
 /* Peers dial us; whether they did is what /health/ready says. */

@@ -55,14 +55,21 @@ static void on_down(void *arg, struct channel *c) {
         subs_drop(w->subs, c);
 }
 
-/* What may be committed was told to nobody, and nobody may ever ask for it again: every frontend reads anew. */
-static void settle_doubt(struct writer *w) {
-        if (!lanes_doubt(w->lanes))
-                return;
-        nodes_doubt(w->nodes);
+static void read_anew(struct writer *w, const char *why) {
         for (struct channel *c = NULL; (c = hub_next(w->daemon->hub, c));)
                 if (channel_kind(c) == FRONTEND)
-                        channel_restart(c, "something may have been committed that its listeners were not told of");
+                        channel_restart(c, why);
+}
+
+/* What may be committed was told to nobody, and nobody may ever ask for it again: every frontend reads anew. So it does
+ * when the database was restored: only who opens its streams again learns that it is ahead of them. */
+static void settle_doubt(struct writer *w) {
+        if (lanes_doubt(w->lanes)) {
+                nodes_doubt(w->nodes);
+                read_anew(w, "something may have been committed that its listeners were not told of");
+        }
+        if (nodes_restored(w->nodes))
+                read_anew(w, "a stream ends before what its listeners were told: the database was restored");
 }
 
 /* Tells the service manager, in words, whenever it changes. */

@@ -45,6 +45,7 @@ struct nodes {
         unsigned skipped;
         bool failed;    /* the errand that is coming in */
         bool listening; /* PostgreSQL took our LISTEN */
+        bool restored;  /* a stream ends before what its listeners were told */
         char id[17];
 };
 
@@ -139,7 +140,11 @@ static void read_heads(struct nodes *n, const PGresult *res) {
         for (int i = 0; i < PQntuples(res); i++) {
                 struct op_node_head m;
 
-                if (rows_read(&map, res, i, &m) == 0)
+                if (rows_read(&map, res, i, &m) != 0)
+                        continue;
+                if (rows_status(&map, res, i) == STATUS_CURSOR_AHEAD)
+                        n->restored = true;
+                else
                         stat_add(STAT_node_heads_polled,
                                  publish_told(n->publish, m.account_id, m.session_id, m.head));
         }
@@ -282,6 +287,13 @@ static void on_poll(struct ev_loop *loop, ev_timer *w, int revents) {
 
 void nodes_doubt(struct nodes *n) {
         notes_all(n->notes);
+}
+
+bool nodes_restored(struct nodes *n) {
+        bool restored = n->restored;
+
+        n->restored = false;
+        return restored;
 }
 
 struct nodes *nodes_new(struct ev_loop *loop, struct subs *subs, struct publish *publish) {

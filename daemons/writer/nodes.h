@@ -9,3 +9,5 @@ struct nodes *nodes_new(struct ev_loop *loop, struct subs *subs, struct publish 
 void nodes_free(struct nodes *n); /* not its connection, which lives as long as the process */
 /* Something may have been committed that nobody was told of. */
 void nodes_doubt(struct nodes *n);
+/* Since it was last asked: was a stream found that ends before what its listeners were told? */
+bool nodes_restored(struct nodes *n);

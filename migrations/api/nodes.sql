@@ -30,7 +30,8 @@ BEGIN
         RETURN QUERY SELECT 'OK', cardinality(notice_payload)::bigint;
 END $$;
 
--- Those of these streams that are further than the head that is given with each.
+-- Those of these streams that are further than the head that is given with each; CURSOR_AHEAD: those that are not as
+-- far, or not there. What was told had been committed, so that means a database that was restored to an earlier moment.
 CREATE FUNCTION api.heads_moved(stream_account_id text[], stream_session_id text[], stream_head bigint[])
         RETURNS SETOF api.node_head
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -39,7 +40,9 @@ SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_variable
 BEGIN
         RETURN QUERY
-        SELECT 'OK', s.account_id, s.stream_id, s.head
+        SELECT CASE WHEN s.head > q.head THEN 'OK' ELSE 'CURSOR_AHEAD' END, q.account_id, q.session_id,
+                coalesce(s.head, 0)
         FROM unnest(stream_account_id, stream_session_id, stream_head) q(account_id, session_id, head)
-        JOIN lifeos.stream s ON s.account_id = q.account_id AND s.stream_id = q.session_id AND s.head > q.head;
+        LEFT JOIN lifeos.stream s ON s.account_id = q.account_id AND s.stream_id = q.session_id
+        WHERE s.head IS DISTINCT FROM q.head;
 END $$;

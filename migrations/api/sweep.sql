@@ -17,9 +17,10 @@ LANGUAGE sql STABLE AS $$
         FROM generate_series(0, n::integer) i
 $$;
 
--- The last sign of life of anybody in it. Its own events of a lost line are none: those calls are not asked.
+-- The last sign of life of anybody in it. Its own events of a lost line are none: those calls are not asked. While a
+-- client is there, seen_at is written rarely, and its window is stretched until it is written again (api.presence).
 CREATE FUNCTION lib.sweep_heard(s lifeos.call_session) RETURNS bigint LANGUAGE sql STABLE AS $$
-        SELECT greatest(s.seen_at, s.updated_at,
+        SELECT greatest(s.seen_at, s.resume_valid_until - s.reconnect_window_ms * 1000, s.updated_at,
                         (SELECT e.recorded_at FROM lifeos.event e
                          WHERE e.account_id = s.account_id AND e.session_id = s.session_id
                          ORDER BY e.sequence DESC LIMIT 1),

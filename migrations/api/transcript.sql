@@ -6,6 +6,9 @@
 -- What an answer may hold, in bytes of JSON, with room for what stands around it in a frame of 4 MiB.
 CREATE FUNCTION lib.page_bytes() RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT 4128768::bigint $$;
 
+-- What of that the states of utterances may take.
+CREATE FUNCTION lib.state_bytes() RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT 2097152::bigint $$;
+
 -- A transcript event as the state of its utterance. If its payload is erased, its words are null. One expression over
 -- columns, so that it is folded into the query that calls it: called for each row, it would be most of the time.
 CREATE FUNCTION lib.snapshot_json(account_id text, session_id text, event_id text, sequence bigint, ts text, type text,
@@ -26,7 +29,8 @@ $$;
 -- The state of each utterance among the newest n segments (NULL: among all), by first appearance: a final beats any
 -- partial, the later of two beats the earlier. What does not fit into so many bytes is left out, the longest unheard
 -- of first; complete says that nothing was left out, of the segments and of the states.
-CREATE FUNCTION lib.transcript_state(account_id text, session_id text, n bigint, bytes bigint DEFAULT 2097152,
+CREATE FUNCTION lib.transcript_state(account_id text, session_id text, n bigint,
+                                     bytes bigint DEFAULT lib.state_bytes(),
                                      OUT state text, OUT read bigint, OUT complete boolean)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
@@ -60,7 +64,7 @@ BEGIN
                 read := u.read;
                 oldest := u.oldest;
                 room := room - octet_length(u.state) - 1;
-                complete := room >= 0;
+                complete := room >= 0 OR cardinality(states) = 0; -- the newest is always told
                 EXIT WHEN NOT complete;
                 states := states || u.state;
                 began := began || u.began;

@@ -12,7 +12,11 @@ COMMENT ON COLUMN lifeos.call_session.seen_at IS 'last sign of life of its clien
 COMMENT ON COLUMN lifeos.call_session.disconnected_at IS 'since when the provider''s line is lost; NULL: it holds';
 COMMENT ON COLUMN lifeos.call_session.retry_count IS 'how often the client was asked to come back since then';
 COMMENT ON COLUMN lifeos.call_session.due_at IS 'when the sweep has to look at it again; NULL: it is over';
-UPDATE lifeos.call_session SET due_at = updated_at, seen_at = updated_at WHERE status IN ('created', 'active');
+-- Until now nobody noted who is there: the clients of calls that go on have their whole time from here.
+UPDATE lifeos.call_session c SET due_at = c.updated_at, seen_at = greatest(c.updated_at, n.at),
+       resume_valid_until = greatest(c.resume_valid_until, n.at + c.reconnect_window_ms * 1000)
+FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS at OFFSET 0) n
+WHERE c.status IN ('created', 'active');
 CREATE INDEX call_session_due ON lifeos.call_session (due_at) WHERE due_at IS NOT NULL;
 
 -- How far a consumer is: it has everything up to sequence. Never falls, never passes the stream's head.

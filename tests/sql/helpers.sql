@@ -151,8 +151,9 @@ CREATE FUNCTION t.unseen(session text, ms bigint) RETURNS void LANGUAGE sql AS $
         WHERE c.session_id = session
 $$;
 -- One sweep of a call: an hour unanswered, 900 s of silence, four hours at most, 3 retries after 2, 4 and 8 s, 8 s at most.
-CREATE FUNCTION t.sweep(session text, account text DEFAULT 'acc', retries bigint DEFAULT 3) RETURNS text LANGUAGE sql AS $$
-        SELECT coalesce(r.body ->> 'result', r.status) FROM api.session_sweep(account, session, 3600000, 900000, 14400000, retries, 2000, 8000) r
+CREATE FUNCTION t.sweep(session text, account text DEFAULT 'acc', retries bigint DEFAULT 3,
+                        silence bigint DEFAULT 900) RETURNS text LANGUAGE sql AS $$
+        SELECT coalesce(r.body ->> 'result', r.status) FROM api.session_sweep(account, session, 3600000, silence * 1000, 14400000, retries, 2000, 8000) r
 $$;
 -- Time passes for a session: every moment known of it is that many seconds further back. Not those of its events: they are chained.
 CREATE FUNCTION t.age(session text, seconds numeric, account text DEFAULT 'acc') RETURNS void LANGUAGE sql AS $$

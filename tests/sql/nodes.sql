@@ -16,7 +16,9 @@ INSERT INTO lifeos.account VALUES ('a', 'active', '{}', 0, 0), ('b', 'active', '
 INSERT INTO lifeos.stream (account_id, stream_id, kind, user_id, head)
 VALUES ('a', 's1', 'session', 'u', 5), ('a', 's2', 'session', 'u', 5), ('b', 's1', 'session', 'u', 7), ('b', 's3', 'session', 'u', 9);
 SELECT t.eq((SELECT string_agg(m.status || ' ' || m.account_id || ' ' || m.session_id || ' ' || m.head, ',' ORDER BY m.account_id, m.session_id)
-             FROM api.heads_moved('{a,a,b,c}', '{s1,s2,s1,s1}', '{4,5,0,0}') m), 'OK a s1 5,OK b s1 7');
+             FROM api.heads_moved('{a,a,b,c}', '{s1,s2,s1,s1}', '{4,5,0,0}') m),
+            'OK a s1 5,OK b s1 7,CURSOR_AHEAD c s1 0');
+SELECT t.eq((SELECT m.status || m.head FROM api.heads_moved('{a}', '{s1}', '{6}') m), 'CURSOR_AHEAD5', 'restored, told before');
 SELECT t.eq((SELECT count(*) FROM api.heads_moved('{}', '{}', '{}')), 0::bigint);
 
 --- notices go out as they are, one each, and nobody needs to listen

@@ -54,6 +54,18 @@ SELECT t.eq(t.session('s0', 'endReason'), 'timeout');
 SELECT t.eq(t.payload('s0', 'call.ended')::json ->> 'durationSeconds', '900');
 SELECT t.eq(t.sweep('s' || i), 'kept', 's' || i), t.eq(t.due('s' || i), 900, 's' || i) FROM generate_series(1, 4) i;
 
+--- a client that is there is no silence, however rarely its row is written; when it has left, the silence counts from there
+SELECT t.create('s1'), t.live('s1', 'participant_joined', 'PA_1');
+UPDATE lifeos.call_session SET reconnect_window_ms = 600000;
+SELECT t.age('s1', 160), t.age_events('s1', 160);
+SELECT t.eq((api.presence('{"here":[["acc","s1","u1"]]}')).status, 'OK'), t.age('s1', 149), t.age_events('s1', 149);
+SELECT t.eq(t.sweep('s1', silence => 30), 'kept');
+SELECT t.eq((api.presence('{"here":[["acc","s1","u1"]]}')).status, 'OK', 'its row is not written yet'), t.age('s1', 5);
+SELECT t.eq(t.sweep('s1', silence => 30), 'kept'), t.eq((api.presence('{"here":[["acc","s1","u1"]]}')).status, 'OK');
+SELECT t.eq((api.presence('{"left":[["acc","s1","u1"]]}')).status, 'OK'), t.age('s1', 195), t.age_events('s1', 195);
+SELECT t.eq(t.sweep('s1', silence => 30), 'ended', 'a quarter of its window late at most');
+SELECT t.eq((t.session('s1', 'updatedAtMs')::bigint - t.session('s1', 'endedAtMs')::bigint) / 1000, 165::bigint, 'at its deadline');
+
 --- a lost line is asked back after waits that double up to a cap, then the call ends for its provider's sake
 SELECT t.eq(t.lost('s1'), 'OKappliedapplied');
 SELECT t.eq(t.payload('s1', 'call.reconnecting')::json ->> 'attempt', '1');

@@ -98,6 +98,33 @@ def test_new_file(c):
     assert c.psql("SELECT count(*) FROM lifeos.event", db="grown") == "1"
 
 
+def test_realtime(c):
+    """calls that go on while 0005 comes: their clients have their whole time to come back, and no silence is held against them"""
+    c.create_db("live")
+    with Copy() as m:
+        for path in [m.dir / "tables/0005_realtime.sql", *m.dir.glob("api/*.sql")]:
+            if path.name != "00_base.sql":
+                path.unlink()
+        said(c.migrate(directory=m.dir, program=m.program(), db="live"), 0, "applying tables/0004")
+    c.psql("""INSERT INTO lifeos.account VALUES ('acc', 'active', '{}', 1, 1);
+        INSERT INTO lifeos.stream (account_id, stream_id, kind, user_id)
+        SELECT 'acc', s, 'session', 'u1' FROM unnest('{created,active,ended}'::text[]) s;
+        INSERT INTO lifeos.call_session (account_id, session_id, user_id, status, transport_state, correlation_id, create_hash,
+            id_salt, resume_salt, resume_hash, reconnect_window_ms, resume_valid_until, provider, metadata, created_at,
+            updated_at, started_at)
+        SELECT 'acc', s.stream_id, 'u1', s.stream_id, 'healthy', 'c', '', '\\x01', '\\x02', sha256('resume_x'), 120000,
+            CASE WHEN s.stream_id <> 'ended' THEN t.at + 120000000 END, 'none', '{}', t.at, t.at,
+            CASE WHEN s.stream_id = 'active' THEN t.at END
+        FROM lifeos.stream s, (SELECT (extract(epoch FROM now()) * 1000000)::bigint - 3000000000 AS at) t""", db="live")
+    said(c.migrate(db="live"), 0, "applying tables/0005_realtime.sql")
+    assert c.psql("SELECT (body ->> 'due') FROM api.sweep_due(10)", db="live").count("sessionId") == 2
+    assert c.psql("""SELECT string_agg(session_id || ':' || (api.session_sweep('acc', session_id, 3600000, 900000, 14400000, 5, 2000,
+                  30000)).body, ' ' ORDER BY session_id) FROM lifeos.call_session""", db="live").count("kept") == 3
+    for session, live in {"created": "true", "active": "true", "ended": "false"}.items():
+        assert c.psql(f"""SELECT status, body ->> 'live' FROM api.session_reconnect('acc', 'u1', 'owner', 'c{session}', '{session}',
+                      'resume_x', NULL, NULL, '\\x01')""", db="live") == f"OK|{live}", session
+
+
 def test_failing_file(c):
     """a file that fails leaves nothing of itself behind, and the next run goes on there"""
     c.create_db("failing", template="lifeos")

@@ -111,17 +111,21 @@ static void fails(void) {
         answer(PQmakeEmptyPGresult(NULL, PGRES_FATAL_ERROR));
 }
 
-static void moved(const char *session, int64_t head) {
+static void found(const char *status, const char *session, int64_t head) {
         static const char *const columns[] = { "status", "account_id", "session_id", "head" };
         PGresult *res = rig_result(4, columns);
 
         if (session) {
-                rig_text(res, 0, "status", "OK");
+                rig_text(res, 0, "status", status);
                 rig_text(res, 0, "account_id", "a");
                 rig_text(res, 0, "session_id", session);
                 rig_int(res, 0, "head", head, 8);
         }
         answer(res);
+}
+
+static void moved(const char *session, int64_t head) {
+        found("OK", session, head);
 }
 
 static void listener(const char *session, int64_t head) {
@@ -200,6 +204,21 @@ TEST(a_connection_begins_with_listening_then_looking_at_everything_and_telling_o
         done();
         assert_int_equal(counted[STAT_node_notices_sent], 1);
         assert_int_equal(counted[STAT_nodes], 1);
+}
+
+TEST(a_stream_that_ends_before_what_was_told_means_a_restored_database_once) {
+        listener("s", 5);
+        db.ready = true;
+        db.on_ready(db.arg);
+        turn();
+        done();
+        count(1);
+        assert_false(nodes_restored(nodes));
+        found("CURSOR_AHEAD", "s", 3);
+        assert_int_equal(n_casts, 0);
+        assert_int_equal(counted[STAT_node_heads_polled], 0);
+        assert_true(nodes_restored(nodes));
+        assert_false(nodes_restored(nodes));
 }
 
 TEST(commits_while_a_notify_flies_share_the_next_one) {
@@ -354,6 +373,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(
                         a_connection_begins_with_listening_then_looking_at_everything_and_telling_others_to, setup,
                         teardown),
+                cmocka_unit_test_setup_teardown(a_stream_that_ends_before_what_was_told_means_a_restored_database_once, setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(commits_while_a_notify_flies_share_the_next_one, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_single_appliance_sends_no_notice_until_another_speaks, setup,
                                                 teardown),
