@@ -142,7 +142,7 @@ SELECT count(t.transcript('s1', 'e' || i, 'final', 'u' || i, repeat('w', 60000))
 SELECT t.eq(b ->> 'transcriptComplete', 'false'), t.ok(octet_length(b::text) < 4186112), t.ok(json_array_length(b -> 'transcriptState') > 10),
        t.eq(b -> 'transcriptState' -> -1 ->> 'utteranceId', 'u40')
 FROM (SELECT (t.replay('s1', 20, NULL, NULL)).body AS b OFFSET 0) x;
-SELECT t.eq(b ->> 'transcriptState', '[]'), t.eq(b ->> 'transcriptComplete', 'false')
+SELECT t.eq(b -> 'transcriptState' -> 0 ->> 'utteranceId', 'u40'), t.eq(json_array_length(b -> 'transcriptState'), 1), t.eq(b ->> 'transcriptComplete', 'false')
 FROM (SELECT lib.object('{transcriptState,transcriptComplete}', ARRAY[s.state, s.complete::text]) AS b FROM lib.transcript_state('acc', 's1', NULL, 0) s) x;
 
 --- an erased payload leaves its snapshot, without its words
