@@ -96,6 +96,33 @@ TEST(who_lost_the_right_is_told_and_the_others_go_on) {
         socket_leave(&ws);
 }
 
+TEST(whose_access_changed_hears_nothing_until_he_is_let_in_by_an_answer_that_is_newer) {
+        struct listener_client c[1];
+
+        client_join(&c[0], 1, "ann", 0, NULL);
+        settle(c, 1);
+        commit(1, 3);
+        settle(c, 1);
+        assert_heard(&c[0], 3);
+        changed("acme", NULL);
+        commit(1, 1);
+        (void)deliver_pub(world.pubs);
+        (void)fake_take(&c[0].http, SIZE_MAX);
+        assert_int_equal(c[0].heard, 3);
+        execute(fake_calls); /* he may */
+        changed("acme", NULL);
+        deliver(fake_calls); /* but that was before */
+        commit(1, 1);
+        (void)deliver_pub(world.pubs);
+        (void)fake_take(&c[0].http, SIZE_MAX);
+        assert_int_equal(c[0].heard, 3);
+        assert_int_equal(fake_count(OP_stream_open), 1);
+        settle(c, 1);
+        assert_heard(&c[0], 5);
+        assert_int_equal(c[0].resets, 0);
+        client_free(&c[0]);
+}
+
 TEST(a_refusal_that_may_pass_ends_nothing) {
         struct listener_client c;
 
@@ -253,6 +280,7 @@ int main(void) {
                 T(an_actor_is_asked_for_once_however_many_listen),
                 T(rechecks_are_spread_over_the_last_quarter),
                 T(who_lost_the_right_is_told_and_the_others_go_on),
+                T(whose_access_changed_hears_nothing_until_he_is_let_in_by_an_answer_that_is_newer),
                 T(a_refusal_that_may_pass_ends_nothing),
                 T(a_suspended_account_is_asked_for_at_once_and_its_sockets_end),
                 T(what_changes_while_it_is_asked_is_asked_again),
