@@ -7,6 +7,10 @@
 #include "settings.h"
 #include "socket.h"
 
+#define CONSUMER_MAX 100u /* bytes, as checkpoint takes them */
+#define ACTOR        "actor_"
+#define ACTOR_SIZE   (sizeof ACTOR + 32)
+
 /* A checkpoint on its way; it is stored also when nobody waits for the answer any more. */
 struct ack {
         struct subscription *subscription; /* NULL: gone */
@@ -62,7 +66,22 @@ static void ack_answered(void *arg, const struct answer *a) {
         free(k);
 }
 
+/* Of whom it is if the client names no consumer: of the actor, whose id may hold what no consumer's may. */
+static struct slice consumer_of(const struct subscription *s, struct slice actor, char to[static ACTOR_SIZE]) {
+        unsigned char sum[16];
+
+        if (s->consumer.n)
+                return s->consumer;
+        if (actor.n <= CONSUMER_MAX && text_id(actor))
+                return actor;
+        crypto_generichash(sum, sizeof sum, (const unsigned char *)actor.p, actor.n, NULL, 0);
+        memcpy(to, ACTOR, sizeof ACTOR);
+        (void)sodium_bin2hex(to + sizeof ACTOR - 1, ACTOR_SIZE - (sizeof ACTOR - 1), sum, sizeof sum);
+        return slice_of(to);
+}
+
 static bool ack_send(struct subscription *s, uint64_t sequence, enum status *ret_why) {
+        char name[ACTOR_SIZE];
         struct channel *to = writer_of(s->socket);
         struct ack *k = to ? malloc(sizeof *k) : NULL;
         struct op_checkpoint m = { 0 };
@@ -73,7 +92,7 @@ static bool ack_send(struct subscription *s, uint64_t sequence, enum status *ret
                 return false;
         call_actor(OP_checkpoint, &m, &a);
         OP_SET(checkpoint, &m, session_id, s->session);
-        OP_SET(checkpoint, &m, consumer_id, s->consumer.n ? s->consumer : a.id);
+        OP_SET(checkpoint, &m, consumer_id, consumer_of(s, a.id, name));
         OP_SET(checkpoint, &m, watermark_sequence, (int64_t)sequence);
         *k = (struct ack){ s, sequence };
         *ret_why = op_check(OP_checkpoint, &m) == 0 ? channel_call(to, OP_checkpoint, &m, timeout(), ack_answered, k)
@@ -87,6 +106,10 @@ static bool ack_send(struct subscription *s, uint64_t sequence, enum status *ret
 }
 
 void subscription_ack(struct subscription *s, uint64_t sequence) {
+        if (sequence == 0) { /* who has heard nothing: true of everybody, and nothing to store */
+                say_acked(s->socket, s->session, 0);
+                return;
+        }
         if (sequence > s->newest)
                 s->newest = sequence;
         if (!s->ack)
