@@ -122,6 +122,54 @@ TEST(nothing_heard_is_acknowledged_without_a_word_to_anybody) {
         socket_leave(&c);
 }
 
+TEST(an_actors_acknowledgements_take_turns_on_all_his_sockets) {
+        static struct socket_client many[3], other;
+
+        for (unsigned k = 0; k < COUNT(many); k++) {
+                socket_join(&many[k], "ann");
+                for (unsigned s = 1; s < SESSIONS; s++) {
+                        if (k == 0)
+                                commit(s, 9);
+                        subscribe(&many[k], s);
+                }
+        }
+        socket_join(&other, "bob");
+        subscribe(&other, 1);
+        for (unsigned k = 0; k < COUNT(many); k++)
+                for (unsigned s = 1; s < SESSIONS; s++)
+                        say(&many[k], "{'op':'ack','sessionId':'s%u','sequence':%u}", s, k + 3);
+        assert_int_equal(fake_count(OP_checkpoint), SOCKET_ACKS);
+        say(&other, "{'op':'ack','sessionId':'s1','sequence':1}");
+        assert_int_equal(fake_count(OP_checkpoint), SOCKET_ACKS + 1);
+        say(&many[2], "{'op':'unsubscribe','sessionId':'s1'}"); /* while it waits: stored nevertheless */
+        assert_int_equal(fake_count(OP_checkpoint), SOCKET_ACKS + 2);
+        socket_leave(&many[0]);
+        settle_sockets(&many[1], 2);
+        settle_sockets(&other, 1);
+        assert_int_equal(world.checkpoints, COUNT(many) * (SESSIONS - 1) + 1);
+        for (unsigned s = 1; s < SESSIONS; s++)
+                assert_int_equal(world.sessions[s].checkpoint, 5);
+        socket_leave(&many[1]);
+        socket_leave(&many[2]);
+        socket_leave(&other);
+}
+
+TEST(what_is_stored_is_acknowledged_again_without_a_word_to_the_writer) {
+        commit(1, 9);
+        socket_join(&c, "ann");
+        subscribe(&c, 1);
+        (void)next_said(&c);
+        say(&c, "{'op':'ack','sessionId':'s1','sequence':7}");
+        settle_sockets(&c, 1);
+        assert_said(&c, "\"sequence\":7}");
+        say(&c, "{'op':'ack','sessionId':'s1','sequence':7}");
+        say(&c, "{'op':'ack','sessionId':'s1','sequence':2}");
+        assert_int_equal(fake_count(OP_checkpoint), 0);
+        assert_said(&c, "\"sequence\":7}");
+        assert_said(&c, "\"sequence\":2}");
+        socket_leave(&c);
+}
+
 TEST(a_session_is_resumed_before_it_is_followed) {
         commit(1, 5);
         socket_join(&c, "ann");
@@ -293,6 +341,8 @@ int main(void) {
                 T(acknowledgements_are_collected_while_one_is_on_its_way),
                 T(every_actor_has_a_checkpoint_of_his_own),
                 T(nothing_heard_is_acknowledged_without_a_word_to_anybody),
+                T(an_actors_acknowledgements_take_turns_on_all_his_sockets),
+                T(what_is_stored_is_acknowledged_again_without_a_word_to_the_writer),
                 T(a_session_is_resumed_before_it_is_followed),
                 T(refusals_name_the_message_and_the_session_and_the_socket_stays),
                 T(subscriptions_are_bounded_per_socket_actor_and_account),
