@@ -30,11 +30,21 @@ bool socket_protocol(const struct http_request *r) {
         return false;
 }
 
+/* A page of ours, the console: browsers name the origin of a WebSocket even then. */
+static bool own_origin(const struct http_request *r, struct slice origin) {
+        struct slice host = http_header(r, "host");
+        uint32_t scheme = origin.n > host.n ? origin.n - host.n : 0;
+        struct slice before = { origin.p, scheme }, after = { origin.p + scheme, origin.n - scheme };
+
+        return host.n && slice_eq(after, host) && (slice_is(before, "https://") || slice_is(before, "http://"));
+}
+
 static bool origin_fits(const struct http_request *r) {
         struct slice origin = http_header(r, "origin");
         struct cors c;
 
-        return origin.n == 0 || (cors_init(&c, setting_text(SETTING_cors_origins)) && cors_allowed(&c, origin));
+        return origin.n == 0 || own_origin(r, origin) ||
+               (cors_init(&c, setting_text(SETTING_cors_origins)) && cors_allowed(&c, origin));
 }
 
 enum status socket_upgrade(const struct http_request *r, const char **ret_why) {

@@ -137,6 +137,34 @@ TEST(what_does_not_become_a_socket) {
         assert_int_equal(refused("origin", "https://b.example", ""), STATUS_BUSY);
 }
 
+TEST(a_page_of_this_very_origin_needs_no_list) {
+        static const struct {
+                const char *host, *origin;
+                enum status status;
+        } rows[] = { { "gw.example", "https://gw.example", STATUS_OK },
+                     { "gw.example:8443", "http://gw.example:8443", STATUS_OK },
+                     { "gw.example", "https://gw.example:444", STATUS_ORIGIN_FORBIDDEN },
+                     { "gw.example", "https://evilgw.example", STATUS_ORIGIN_FORBIDDEN },
+                     { "gw.example", "https://gw.example.", STATUS_ORIGIN_FORBIDDEN },
+                     { "gw.example", "gw.example", STATUS_ORIGIN_FORBIDDEN },
+                     { "gw.example", "ftp://gw.example", STATUS_ORIGIN_FORBIDDEN },
+                     { "null", "null", STATUS_ORIGIN_FORBIDDEN } };
+        const char *why;
+
+        fake_origins = "https://a.example";
+        for (size_t i = 0; i < COUNT(rows); i++) {
+                struct fake_client f;
+
+                fake_request(&f, "", (struct slice){ 0 });
+                fake_header(&f, "sec-websocket-version", "13");
+                fake_header(&f, "host", rows[i].host);
+                fake_header(&f, "origin", rows[i].origin);
+                if (socket_upgrade(&f.r, &why) != rows[i].status)
+                        fail_msg("%s at %s", rows[i].origin, rows[i].host);
+                fake_client_free(&f);
+        }
+}
+
 TEST(the_subprotocol_carries_the_token_and_is_not_given_back) {
         struct socket_client d = { .ws = { .data = &d } };
         struct actor a = { SLICE("acme"), SLICE("ann"), SLICE("member"), false, 0 };
@@ -184,6 +212,7 @@ int main(void) {
                 T(no_identity_in_time),
                 T(an_actors_sockets_are_bounded),
                 T(what_does_not_become_a_socket),
+                T(a_page_of_this_very_origin_needs_no_list),
                 T(the_subprotocol_carries_the_token_and_is_not_given_back),
                 T(subprotocols_may_come_one_by_one),
         };
