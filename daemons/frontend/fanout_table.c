@@ -134,6 +134,7 @@ struct who *who_get(struct fanout *fo, const struct actor *a) {
                 return NULL;
         }
         *w = (struct who){ .next = *b, .tenant = t, .refs = 1, .service = a->service };
+        TAILQ_INIT(&w->acking);
         append(append(append((char *)(w + 1), a->account, &w->account), a->id, &w->id), a->role, &w->role);
         return *b = w;
 }

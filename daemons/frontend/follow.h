@@ -14,13 +14,18 @@ struct tenant {
         struct slice account; /* behind the struct */
 };
 
+struct subscription;
+TAILQ_HEAD(acking, subscription);
+
 /* An actor with live streams or a socket here, shared by them. */
 struct who {
         struct who *next; /* in its bucket */
         struct tenant *tenant;
-        unsigned refs;                  /* listeners, passes, sockets, and questions asked in its name */
+        unsigned refs;                  /* listeners, passes, sockets, acks, and questions asked in its name */
         unsigned streams;               /* listeners alone: what streams_per_actor bounds */
         unsigned sockets;               /* what sockets_per_actor bounds */
+        unsigned acks;                  /* checkpoints on their way */
+        struct acking acking;           /* subscriptions whose next one waits for these */
         bool service;                   /* an API key, no person */
         struct slice account, id, role; /* behind the struct */
 };

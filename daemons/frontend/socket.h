@@ -8,11 +8,12 @@
  * Identity comes with the upgrade (Authorization, or the subprotocol bearer.<token>) or in a first message. A message
  * is a row of socket_ops.c's table and is bound by its record socket_<op> of ops.def. Bounds: SOCKET_BURST messages at
  * once and SOCKET_PER_SECOND after that, SOCKET_STRIKES that are no message at all, socket_subscriptions_max sessions,
- * one checkpoint per subscription on its way, sockets_per_actor. What cannot be queued ends the socket as slow.
+ * one checkpoint per subscription and SOCKET_ACKS per actor on their way, sockets_per_actor. What cannot be queued ends the socket as slow.
  */
 #define SOCKET_BURST      300
 #define SOCKET_PER_SECOND 100
 #define SOCKET_STRIKES    3
+#define SOCKET_ACKS       4u
 #define SOCKET_PROTOCOL   "lifeos.v1"
 #define SOCKET_BEARER     "bearer."
 
@@ -66,22 +67,29 @@ void socket_message(struct socket *so, struct slice text);
 struct subscription {
         TAILQ_ENTRY(subscription) link;
         struct socket *socket;
-        struct listener *listener; /* reserved, and joined once the writer opened the stream */
-        struct channel *asked;     /* of whom resume or open is asked; NULL: neither is on its way */
-        struct ack *ack;           /* on its way */
-        struct slice session;      /* behind the struct */
-        struct slice consumer;     /* empty: the actor */
-        char *resume;              /* a token to be told with the greeting, or NULL */
-        uint64_t cursor, newest;   /* where to begin; the highest sequence acknowledged and not sent on yet, or 0 */
-        bool placed;               /* the client said where to begin */
+        struct listener *listener;      /* reserved, and joined once the writer opened the stream */
+        struct channel *asked;          /* of whom resume or open is asked; NULL: neither is on its way */
+        TAILQ_ENTRY(subscription) turn; /* in who->acking, while it waits */
+        struct ack *ack;                /* on its way */
+        bool waits;                     /* newest is to be sent when the actor's others leave room */
+        struct slice session;           /* behind the struct */
+        struct slice consumer;          /* empty: the actor */
+        char *resume;                   /* a token to be told with the greeting, or NULL */
+        uint64_t cursor, newest; /* where to begin; the highest sequence acknowledged and not sent on yet, or 0 */
+        uint64_t acked;          /* the highest that is stored */
+        bool placed;             /* the client said where to begin */
 };
 
 struct subscription *subscription_find(const struct socket *so, struct slice session);
 bool subscription_live(const struct subscription *s); /* greeted */
 /* OK: it is on its way; else why not, with the reason in *ret_why if there is more to say than the status does. */
 enum status subscription_start(struct socket *so, const struct op_socket_subscribe *m, const char **ret_why);
-void subscription_ack(struct subscription *s, uint64_t sequence);
 void subscription_free(struct subscription *s);
+
+/* ---- socket_ack.c: what the client has heard ---- */
+
+void subscription_ack(struct subscription *s, uint64_t sequence);
+void subscription_ack_end(struct subscription *s); /* it goes */
 
 /* ---- socket_say.c: what the server says ---- */
 

@@ -1,4 +1,4 @@
-/* socket_sub.c - one session on a socket: resumed, opened, followed, acknowledged. */
+/* socket_sub.c - one session on a socket: resumed, opened, followed. */
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -6,12 +6,6 @@
 #include "json.h"
 #include "settings.h"
 #include "socket.h"
-
-/* A checkpoint on its way; it is stored also when nobody waits for the answer any more. */
-struct ack {
-        struct subscription *subscription; /* NULL: gone */
-        uint64_t sequence;
-};
 
 struct subscription *subscription_find(const struct socket *so, struct slice session) {
         struct subscription *s;
@@ -34,65 +28,6 @@ static struct channel *writer_of(const struct socket *so) {
         return frontend_peer(so->frontend, WRITER);
 }
 
-/* ---- acknowledging ---- */
-
-static bool ack_send(struct subscription *s, uint64_t sequence, enum status *ret_why);
-
-static void ack_next(struct subscription *s) {
-        uint64_t sequence = s->newest;
-        enum status why;
-
-        s->newest = 0;
-        if (sequence && !ack_send(s, sequence, &why))
-                say_error(s->socket, "ack", why, (struct slice){ 0 }, s->session);
-}
-
-static void ack_answered(void *arg, const struct answer *a) {
-        struct ack *k = arg;
-        struct subscription *s = k->subscription;
-
-        if (s) {
-                s->ack = NULL;
-                if (a->status == STATUS_OK)
-                        say_acked(s->socket, s->session, k->sequence);
-                else
-                        say_error(s->socket, "ack", a->status, a->detail, s->session);
-                ack_next(s);
-        }
-        free(k);
-}
-
-static bool ack_send(struct subscription *s, uint64_t sequence, enum status *ret_why) {
-        struct channel *to = writer_of(s->socket);
-        struct ack *k = to ? malloc(sizeof *k) : NULL;
-        struct op_checkpoint m = { 0 };
-        struct actor a = socket_actor(s->socket);
-
-        *ret_why = to ? STATUS_BUSY : STATUS_WRITER_UNAVAILABLE;
-        if (!k)
-                return false;
-        call_actor(OP_checkpoint, &m, &a);
-        OP_SET(checkpoint, &m, session_id, s->session);
-        OP_SET(checkpoint, &m, consumer_id, s->consumer.n ? s->consumer : a.id);
-        OP_SET(checkpoint, &m, watermark_sequence, (int64_t)sequence);
-        *k = (struct ack){ s, sequence };
-        *ret_why = op_check(OP_checkpoint, &m) == 0 ? channel_call(to, OP_checkpoint, &m, timeout(), ack_answered, k)
-                                                    : STATUS_INVALID_REQUEST;
-        if (*ret_why != STATUS_OK) {
-                free(k);
-                return false;
-        }
-        s->ack = k;
-        return true;
-}
-
-void subscription_ack(struct subscription *s, uint64_t sequence) {
-        if (sequence > s->newest)
-                s->newest = sequence;
-        if (!s->ack)
-                ack_next(s);
-}
-
 /* ---- ending ---- */
 
 static void resume_wipe(struct subscription *s) {
@@ -103,20 +38,10 @@ static void resume_wipe(struct subscription *s) {
         s->resume = NULL;
 }
 
-/* What is acknowledged is stored, whoever hears of it. */
-static void ack_detach(struct subscription *s) {
-        enum status why;
-
-        if (s->ack)
-                s->ack->subscription = NULL;
-        if (s->newest && ack_send(s, s->newest, &why))
-                s->ack->subscription = NULL;
-}
-
 void subscription_free(struct subscription *s) {
         struct socket *so = s->socket;
 
-        ack_detach(s);
+        subscription_ack_end(s);
         if (s->asked)
                 channel_forget(s->asked, s);
         TAILQ_REMOVE(&so->subscriptions, s, link);

@@ -51,8 +51,9 @@ FROM t.snapshots('s2', 1, 0, NULL, true) l;
 SELECT t.create('s1'), t.create('s1', account => 'other'), t.create('s2'), t.transcript('s1', 'e1', 'final', 'u1', 'ours');
 SELECT t.eq((api.transcript_list('acc', 'u2', 'member', 's1', NULL, NULL, NULL, NULL)).status, 'FORBIDDEN');
 SELECT t.eq((api.transcript_list('acc', 'u2', 'viewer', 's1', NULL, NULL, NULL, NULL)).status, 'OK');
+SELECT t.key('k', 'acc', 'ingest'), t.key('all', '*', 'ingest');
 SELECT t.eq((api.transcript_list('acc', 'k', 'ingest', 's1', NULL, NULL, NULL, NULL)).status, 'OK');
-SELECT t.eq((api.transcript_list('*', 'k', 'ingest', 's1', NULL, NULL, NULL, NULL)).status, 'SESSION_AMBIGUOUS');
+SELECT t.eq((api.transcript_list('*', 'all', 'ingest', 's1', NULL, NULL, NULL, NULL)).status, 'SESSION_AMBIGUOUS');
 SELECT t.eq((api.transcript_list('third', 'u1', 'owner', 's1', NULL, NULL, NULL, NULL)).status, 'SESSION_NOT_FOUND');
 SELECT t.eq((api.transcript_list('other', 'u1', 'owner', 's1', NULL, NULL, NULL, NULL)).body ->> 'count', '0');
 SELECT t.eq((t.snapshots('s2')).body ->> 'count', '0');
@@ -96,11 +97,19 @@ SELECT t.create('s1');
 SELECT count(*) FROM t.talk('s1', 2010, 10);
 SELECT t.eq((t.compact('s1', NULL)).body ->> 'deletedCount', '9', 'of ten, one is the final'), t.eq((t.compact('s1', NULL)).body ->> 'keepLast', '2000');
 
+--- a suspended account reads no words and forgets none; a revoked key reads none
+SELECT t.create('s1'), t.transcript('s1', '1', 'partial', 'u1', 'a'), t.transcript('s1', '2', 'final', 'u1', 'b'), t.key('gone', 'acc', 'ingest');
+SELECT api.account_set('x1', 'acc', 'suspended', NULL, '\x00'), api.key_revoke('x2', 'gone', '\x00');
+SELECT t.eq((t.snapshots('s1')).status, 'ACCOUNT_SUSPENDED'), t.eq((t.compact('s1', 1)).status, 'ACCOUNT_SUSPENDED');
+SELECT api.account_set('x3', 'acc', 'active', NULL, '\x00');
+SELECT t.eq(t.texts('s1'), 'a b'), t.eq((api.transcript_list('acc', 'gone', 'ingest', 's1', NULL, NULL, NULL, NULL)).status, 'AUTH_INVALID');
+
 --- compaction is a command: once, receipted, audited, and for who may write
 SELECT t.create('s1'), t.transcript('s1', '1', 'partial', 'u1', 'a'), t.transcript('s1', '2', 'partial', 'u1', 'b'), t.transcript('s1', '3', 'final', 'u1', 'c');
+SELECT t.key('k', 'acc', 'ingest');
 SELECT t.fingerprint() AS before \gset
 SELECT t.eq((t.compact('s1', 1, who => 'u2', role => 'member')).status, 'FORBIDDEN'), t.eq((t.compact('s1', 1, role => 'viewer')).status, 'FORBIDDEN'),
-       t.eq((t.compact('s1', 1, role => 'ingest')).status, 'FORBIDDEN'), t.eq((t.compact('s1', 1, account => 'other')).status, 'SESSION_NOT_FOUND');
+       t.eq((t.compact('s1', 1, who => 'k', role => 'ingest')).status, 'FORBIDDEN'), t.eq((t.compact('s1', 1, account => 'other')).status, 'SESSION_NOT_FOUND');
 SELECT t.eq(t.fingerprint(), :'before');
 SELECT t.eq((t.compact('s1', 2, command => 'c')).body ->> 'deletedCount', '1');
 SELECT t.eq((t.compact('s1', 2, command => 'c')).body ->> 'deletedCount', '1', 'the first answer');

@@ -242,6 +242,27 @@ struct slice http_header(const struct http_request *r, const char *name) {
         return (struct slice){ 0 };
 }
 
+bool http_header_item(const struct http_request *r, const char *name, uint64_t *at, struct slice *ret) {
+        const struct fake_client *c = client_of(r);
+        unsigned seen = 0;
+
+        for (unsigned i = 0; i < c->n_headers; i++) {
+                const char *v = c->headers[i].value, *end;
+
+                if (strcmp(c->headers[i].name, name) != 0)
+                        continue;
+                for (; *v; v = *end ? end + 1 : end) {
+                        end = v + strcspn(v, ",");
+                        if (seen++ < *at)
+                                continue;
+                        *ret = slice_trim((struct slice){ v, (uint32_t)(end - v) });
+                        ++*at;
+                        return true;
+                }
+        }
+        return false;
+}
+
 bool http_header_has(const struct http_request *r, const char *name, const char *token) {
         return slice_is_nocase(http_header(r, name), token);
 }

@@ -91,6 +91,85 @@ TEST(acknowledgements_are_collected_while_one_is_on_its_way) {
         assert_int_equal(world.sessions[1].checkpoint, 32);
 }
 
+TEST(every_actor_has_a_checkpoint_of_his_own) {
+        static const char *const actors[] = { "auth0|ann", "auth0|bob", "auth0|ann" };
+        char names[COUNT(actors)][101];
+
+        commit(1, 3);
+        for (unsigned i = 0; i < COUNT(actors); i++) {
+                socket_join(&c, actors[i]);
+                subscribe(&c, 1);
+                (void)next_said(&c);
+                say(&c, "{'op':'ack','sessionId':'s1','sequence':%u}", i + 1);
+                settle_sockets(&c, 1);
+                assert_said(&c, "{\"op\":\"acked\"");
+                memcpy(names[i], world.sessions[1].consumer, sizeof names[i]);
+                assert_int_equal(strlen(names[i]), strlen("actor_") + 32);
+                socket_leave(&c);
+        }
+        assert_string_not_equal(names[0], names[1]);
+        assert_string_equal(names[0], names[2]);
+}
+
+TEST(nothing_heard_is_acknowledged_without_a_word_to_anybody) {
+        commit(1, 3);
+        socket_join(&c, "ann");
+        subscribe(&c, 1);
+        (void)next_said(&c);
+        say(&c, "{'op':'ack','sessionId':'s1','sequence':0}");
+        assert_said(&c, "{\"op\":\"acked\",\"sessionId\":\"s1\",\"sequence\":0}");
+        assert_int_equal(fake_count(OP_checkpoint), 0);
+        socket_leave(&c);
+}
+
+TEST(an_actors_acknowledgements_take_turns_on_all_his_sockets) {
+        static struct socket_client many[3], other;
+
+        for (unsigned k = 0; k < COUNT(many); k++) {
+                socket_join(&many[k], "ann");
+                for (unsigned s = 1; s < SESSIONS; s++) {
+                        if (k == 0)
+                                commit(s, 9);
+                        subscribe(&many[k], s);
+                }
+        }
+        socket_join(&other, "bob");
+        subscribe(&other, 1);
+        for (unsigned k = 0; k < COUNT(many); k++)
+                for (unsigned s = 1; s < SESSIONS; s++)
+                        say(&many[k], "{'op':'ack','sessionId':'s%u','sequence':%u}", s, k + 3);
+        assert_int_equal(fake_count(OP_checkpoint), SOCKET_ACKS);
+        say(&other, "{'op':'ack','sessionId':'s1','sequence':1}");
+        assert_int_equal(fake_count(OP_checkpoint), SOCKET_ACKS + 1);
+        say(&many[2], "{'op':'unsubscribe','sessionId':'s1'}"); /* while it waits: stored nevertheless */
+        assert_int_equal(fake_count(OP_checkpoint), SOCKET_ACKS + 2);
+        socket_leave(&many[0]);
+        settle_sockets(&many[1], 2);
+        settle_sockets(&other, 1);
+        assert_int_equal(world.checkpoints, COUNT(many) * (SESSIONS - 1) + 1);
+        for (unsigned s = 1; s < SESSIONS; s++)
+                assert_int_equal(world.sessions[s].checkpoint, 5);
+        socket_leave(&many[1]);
+        socket_leave(&many[2]);
+        socket_leave(&other);
+}
+
+TEST(what_is_stored_is_acknowledged_again_without_a_word_to_the_writer) {
+        commit(1, 9);
+        socket_join(&c, "ann");
+        subscribe(&c, 1);
+        (void)next_said(&c);
+        say(&c, "{'op':'ack','sessionId':'s1','sequence':7}");
+        settle_sockets(&c, 1);
+        assert_said(&c, "\"sequence\":7}");
+        say(&c, "{'op':'ack','sessionId':'s1','sequence':7}");
+        say(&c, "{'op':'ack','sessionId':'s1','sequence':2}");
+        assert_int_equal(fake_count(OP_checkpoint), 0);
+        assert_said(&c, "\"sequence\":7}");
+        assert_said(&c, "\"sequence\":2}");
+        socket_leave(&c);
+}
+
 TEST(a_session_is_resumed_before_it_is_followed) {
         commit(1, 5);
         socket_join(&c, "ann");
@@ -198,142 +277,6 @@ TEST(who_talks_without_end_is_closed) {
         socket_leave(&c);
 }
 
-TEST(identity_may_come_in_a_message_and_nothing_else_before_it) {
-        socket_join(&c, NULL);
-        assert_nothing_said(&c);
-        say(&c, "{'op':'subscribe','sessionId':'s1'}");
-        assert_said(&c, "\"code\":\"AUTH_REQUIRED\"");
-        say(&c, "{'op':'ping'}");
-        assert_said(&c, "pong");
-        say(&c, "{'op':'auth','token':'good:ann'}");
-        assert_said(&c, "\"userId\":\"ann\",\"accountId\":\"acme\"}");
-        say(&c, "{'op':'auth','token':'good:bob'}");
-        assert_said(&c, "\"for\":\"auth\"");
-        subscribe(&c, 1);
-        assert_said(&c, "subscribed");
-        socket_leave(&c);
-}
-
-TEST(identity_that_takes_a_while) {
-        socket_join(&c, NULL);
-        say(&c, "{'op':'auth','token':'late:ann'}");
-        say(&c, "{'op':'auth','token':'late:ann'}");
-        assert_said(&c, "\"for\":\"auth\"");
-        fake_identify(STATUS_WRITER_UNAVAILABLE);
-        (void)fake_socket_take(&c.ws, SIZE_MAX);
-        assert_said(&c, "\"code\":\"WRITER_UNAVAILABLE\"");
-        say(&c, "{'op':'auth','token':'late:ann'}");
-        fake_identify(STATUS_OK);
-        (void)fake_socket_take(&c.ws, SIZE_MAX);
-        assert_said(&c, "\"op\":\"ready\"");
-        socket_leave(&c);
-        socket_join(&c, NULL);
-        say(&c, "{'op':'auth','token':'late:ann'}");
-        socket_leave(&c);
-        assert_null(fake_asks);
-}
-
-TEST(a_bad_identity_is_said_charged_and_closed_and_never_repeated) {
-        socket_join(&c, NULL);
-        say(&c, "{'op':'auth','token':'my-secret-token'}");
-        assert_said(&c, "{\"op\":\"error\",\"code\":\"AUTH_INVALID\"");
-        assert_null(strstr(c.said[0], "my-secret"));
-        assert_closed(WS_IDENTITY, "identity refused");
-        assert_int_equal(fake_charged, 1);
-        assert_int_equal(fake_stats[STAT_http_auth_failures], 1);
-        socket_leave(&c);
-        socket_join(&c, NULL);
-        say(&c, "{'op':'auth','token':'old'}");
-        assert_closed(WS_IDENTITY, "expired");
-        socket_leave(&c);
-}
-
-TEST(who_has_not_said_who_he_is_makes_room_for_others) {
-        socket_join(&c, NULL);
-        assert_true(c.ws.spare);
-        say(&c, "{'op':'auth','token':'late:ann'}");
-        assert_true(c.ws.spare);
-        fake_identify(STATUS_OK);
-        assert_false(c.ws.spare);
-        socket_leave(&c);
-        socket_join(&c, "ann");
-        assert_false(c.ws.spare);
-        socket_leave(&c);
-}
-
-TEST(no_identity_in_time) {
-        socket_join(&c, NULL);
-        tick();
-        assert_non_null(c.ws.ws);
-        fake_settings[SETTING_socket_auth_seconds] = 0;
-        socket_leave(&c);
-        socket_join(&c, NULL);
-        tick();
-        assert_closed(WS_IDENTITY, "no identity in time");
-        assert_string_equal(fake_word, "expired");
-        socket_leave(&c);
-}
-
-TEST(an_actors_sockets_are_bounded) {
-        struct socket_client d;
-
-        fake_settings[SETTING_sockets_per_actor] = 1;
-        socket_join(&c, "ann");
-        d = (struct socket_client){ 0 };
-        socket_join(&d, NULL);
-        say(&d, "{'op':'auth','token':'good:ann'}");
-        assert_int_equal(d.ws.close_code, WS_TOO_MANY);
-        socket_leave(&d);
-        socket_leave(&c);
-        socket_join(&c, "ann");
-        assert_non_null(c.ws.ws);
-        socket_leave(&c);
-}
-
-static enum status refused(const char *name, const char *value, const char *query) {
-        struct fake_client f = { 0 };
-        enum status s;
-
-        fake_request(&f, query, (struct slice){ 0 });
-        if (strcmp(name, "sec-websocket-version") != 0)
-                fake_header(&f, "sec-websocket-version", "13");
-        fake_header(&f, name, value);
-        route_socket(NULL, &f.r, fake_route("realtimeSocket"), NULL);
-        assert_true(f.answered);
-        s = f.status;
-        fake_client_free(&f);
-        return s;
-}
-
-TEST(what_does_not_become_a_socket) {
-        fake_origins = "https://a.example https://b.example";
-        assert_int_equal(refused("sec-websocket-version", "8", ""), STATUS_UPGRADE_REQUIRED);
-        assert_int_equal(refused("x", "y", "access_token=t"), STATUS_INVALID_REQUEST);
-        assert_int_equal(refused("origin", "https://c.example", ""), STATUS_ORIGIN_FORBIDDEN);
-        assert_int_equal(refused("origin", "null", ""), STATUS_ORIGIN_FORBIDDEN);
-        assert_int_equal(refused("sec-websocket-protocol", "graphql-ws, lifeos.v2", ""), STATUS_INVALID_REQUEST);
-        assert_int_equal(refused("sec-websocket-protocol", "bearer.t", ""), STATUS_INVALID_REQUEST);
-        fanout_drain(NULL);
-        assert_int_equal(refused("origin", "https://b.example", ""), STATUS_BUSY);
-}
-
-TEST(the_subprotocol_carries_the_token_and_is_not_given_back) {
-        struct socket_client d = { .ws = { .data = &d } };
-        struct actor a = { SLICE("acme"), SLICE("ann"), SLICE("member"), false, 0 };
-        struct slice token;
-
-        fake_request(&d.ws.http, "", (struct slice){ 0 });
-        buf_init(&d.ws.in, 4096);
-        fake_header(&d.ws.http, "sec-websocket-version", "13");
-        fake_header(&d.ws.http, "sec-websocket-protocol", "bearer.abc.def , lifeos.v1");
-        assert_true(socket_bearer(&d.ws.http.r, &token));
-        assert_slice(token, "abc.def");
-        route_socket(NULL, &d.ws.http.r, fake_route("realtimeSocket"), &a);
-        assert_string_equal(d.ws.protocol, "lifeos.v1");
-        fake_socket_leave(&d.ws, WS_NORMAL);
-        assert_string_equal(fake_word, "client");
-}
-
 TEST(pings_are_sent_when_nothing_comes_and_must_be_answered) {
         socket_join(&c, "ann");
         tick();
@@ -396,19 +339,15 @@ int main(void) {
                 T(a_subscription_hears_what_was_and_what_comes),
                 T(it_begins_where_the_client_says_or_its_consumer_was),
                 T(acknowledgements_are_collected_while_one_is_on_its_way),
+                T(every_actor_has_a_checkpoint_of_his_own),
+                T(nothing_heard_is_acknowledged_without_a_word_to_anybody),
+                T(an_actors_acknowledgements_take_turns_on_all_his_sockets),
+                T(what_is_stored_is_acknowledged_again_without_a_word_to_the_writer),
                 T(a_session_is_resumed_before_it_is_followed),
                 T(refusals_name_the_message_and_the_session_and_the_socket_stays),
                 T(subscriptions_are_bounded_per_socket_actor_and_account),
                 T(bad_fields_are_refused_and_three_messages_that_are_none_end_it),
                 T(who_talks_without_end_is_closed),
-                T(identity_may_come_in_a_message_and_nothing_else_before_it),
-                T(identity_that_takes_a_while),
-                T(a_bad_identity_is_said_charged_and_closed_and_never_repeated),
-                T(who_has_not_said_who_he_is_makes_room_for_others),
-                T(no_identity_in_time),
-                T(an_actors_sockets_are_bounded),
-                T(what_does_not_become_a_socket),
-                T(the_subprotocol_carries_the_token_and_is_not_given_back),
                 T(pings_are_sent_when_nothing_comes_and_must_be_answered),
                 T(a_drain_says_so),
                 T(a_socket_does_not_outlive_its_token),
