@@ -373,8 +373,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(
                         a_connection_begins_with_listening_then_looking_at_everything_and_telling_others_to, setup,
                         teardown),
-                cmocka_unit_test_setup_teardown(a_stream_that_ends_before_what_was_told_means_a_restored_database_once, setup,
-                                                teardown),
+                cmocka_unit_test_setup_teardown(
+                        a_stream_that_ends_before_what_was_told_means_a_restored_database_once, setup, teardown),
                 cmocka_unit_test_setup_teardown(commits_while_a_notify_flies_share_the_next_one, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_single_appliance_sends_no_notice_until_another_speaks, setup,
                                                 teardown),
