@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
 import { test } from 'node:test';
-import { append, call, history, livekitKey, livekitSecret, newSession, partial, unique } from '../contract/client.mjs';
+import { append, call, history, livekitKey, livekitSecret, newSession, partial, persistent, unique } from '../contract/client.mjs';
 import { Listener, counted } from '../contract/sse.mjs';
+import { Socket } from '../contract/ws.mjs';
 import { committedUnheard, sql, verified } from './database.mjs';
 
 function hook(session) {
@@ -30,6 +31,16 @@ const ways = {
     act: (s) => append(partial(s.id, 1)),
     adds: ['transcript.partial'],
     check: (r) => assert.equal(r.json.event.sequence, 2),
+  },
+  'a client that comes back': {
+    act: (s) => call('POST', `/v1/call/sessions/${s.id}/reconnect`, { token: s.token, body: { resumeToken: s.session.resumeToken } }),
+    adds: ['call.reconnecting'],
+    check: (r) => assert.match(r.json.session.resumeToken, /^resume_/, 'the token it has to have'),
+  },
+  'a checkpoint': {
+    act: (s) => call('POST', `/v1/realtime/sessions/${s.id}/checkpoint`, { token: s.token, body: { consumerId: 'c', watermarkSequence: 1 } }),
+    adds: [],
+    check: (r) => assert.equal(r.json.checkpoint.watermarkSequence, 1),
   },
   'events on two streams': {
     act: (s, other) => append([partial(s.id, 1), partial(other.id, 1), partial(s.id, 2)]),
@@ -63,6 +74,36 @@ test('a create, committed as the database connection broke, makes one session, a
   assert.equal(first.status, 200, first.text);
   assert.deepEqual((await create()).json, first.json);
   assert.equal(Number(sql(`SELECT count(*) FROM lifeos.call_session WHERE user_id = '${s.user}'`)[0][0]), 2);
+});
+
+test('a token that changed hands while the database went away is not lost: the old one gets the new one when it is back', async () => {
+  const s = await newSession();
+  const back = (resumeToken) => call('POST', `/v1/call/sessions/${s.id}/reconnect`, { token: s.token, body: { resumeToken } });
+  const lost = await committedUnheard(() => back(s.session.resumeToken), { away: true });
+  assert.deepEqual([lost.status, lost.json.retryable], [503, true], lost.text);
+  const again = await persistent('POST', `/v1/call/sessions/${s.id}/reconnect`, { token: s.token, body: { resumeToken: s.session.resumeToken } });
+  assert.equal(again.status, 200, again.text);
+  assert.equal((await back(again.json.session.resumeToken)).status, 200);
+  assert.deepEqual((await history(s.token, s.id)).map((e) => e.type), ['call.started', 'call.reconnecting', 'call.reconnecting']);
+});
+
+test('a socket that resumes and acknowledges as the database connection breaks has its token and its place', async () => {
+  const s = await newSession();
+  const so = await Socket.open({ token: s.token });
+  const began = await committedUnheard(() => {
+    so.send({ op: 'subscribe', sessionId: s.id, resumeToken: s.session.resumeToken });
+    return so.next('subscribed');
+  });
+  assert.match(began.resumeToken, /^resume_/);
+  await so.reached(s.id, 2);
+  await committedUnheard(() => {
+    for (const sequence of [1, 2]) so.send({ op: 'ack', sessionId: s.id, sequence });
+    return so.next('acked');
+  });
+  await so.until(() => so.messages.some((m) => m.op === 'acked' && m.sequence === 2));
+  so.close();
+  assert.deepEqual(so.sequences(s.id), [1, 2]);
+  assert.deepEqual(sql(`SELECT sequence FROM lifeos.checkpoint WHERE session_id = '${s.id}'`), [['2']]);
 });
 
 test('what was committed as the database went away for longer than the writer waits is still heard by listeners', async () => {
