@@ -47,7 +47,7 @@ static const struct command commands[] = {
           "  Never replaces a key: run it again to complete a tree or after an upgrade.\n",
           run_keys_init },
         { "keys rotate", "KIND [--forget-old]", "replace a daemon's key, or the one that signs tokens",
-          "  KIND            frontend, webhook, writer, issuer, ctl: its signing key;\n"
+          "  KIND            frontend, webhook, writer, issuer, ctl, reconcile: its signing key;\n"
           "                  tokens: the key that signs user tokens\n"
           "  --forget-old    stop believing the replaced key; without it both are believed until the next rotation\n",
           run_keys_rotate },

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import shlex
+import socket
 import subprocess
 import sys
 import threading
@@ -96,13 +97,24 @@ class Gateway:
     def latest(self, session):
         return self.replay(session)[-1]["sequence"]
 
+    def status(self, session):
+        return self.get(f"/v1/call/sessions/{session}")["session"]["status"]
+
     def webhook(self, body, authorization):
         return self.request("POST", "/v1/providers/livekit/webhook", body,
                             {"Authorization": authorization, "Content-Type": "application/webhook+json"})
 
+    def command(self, name, *words):
+        """One of the environment's commands; False also where there is none."""
+        command = self.env.get(name)
+        return bool(command) and subprocess.run(shlex.split(command) + [*words], check=False).returncode == 0
+
     def kill(self, daemon):
-        command = self.env.get("LIFEOS_KILL_CMD")
-        return bool(command) and subprocess.run(shlex.split(command) + [daemon], check=False).returncode == 0
+        return self.command("LIFEOS_KILL_CMD", daemon)
+
+    def sweep(self):
+        """What the timer does every ten seconds, now."""
+        return self.command("LIFEOS_SWEEP_CMD")
 
 
 def b64url(data):
@@ -122,6 +134,46 @@ def livekit_event(name, room, gateway, **participant):
     signed = b".".join(b64url(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
     mac = hmac.new(secret.encode(), signed, hashlib.sha256).digest()
     return body, (signed + b"." + b64url(mac)).decode()
+
+
+class Socket:
+    """A WebSocket (RFC 6455) as far as a demonstration needs one: short text messages of ours, whole ones of theirs."""
+
+    def __init__(self, gateway):
+        self.gateway = gateway
+        self.line = socket.create_connection((gateway.url.hostname, gateway.url.port), timeout=20)
+        self.file = self.line.makefile("rb")
+        self.line.sendall((f"GET /v1/realtime/ws HTTP/1.1\r\nHost: {gateway.url.netloc}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                           f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
+                           f"Sec-WebSocket-Protocol: lifeos.v1, bearer.{gateway.token}\r\n\r\n").encode())
+        head = b"".join(iter(self.file.readline, b"\r\n"))
+        if b" 101 " not in head.split(b"\r\n")[0]:
+            sys.exit(f"demo: no WebSocket: {head.decode()}")
+
+    def say(self, **message):
+        data, mask = json.dumps(message).encode(), os.urandom(4)
+        size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
+        self.line.sendall(b"\x81" + size + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(data)))
+
+    def hear(self, op):
+        """The next message of this kind; an error on the way ends the demonstration."""
+        while True:
+            kind, size = self.file.read(2)
+            size = int.from_bytes(self.file.read({126: 2, 127: 8}[size]), "big") if size > 125 else size
+            text = self.file.read(size).decode(errors="replace")
+            if kind != 0x81:
+                continue  # a ping: we are not here long enough to owe an answer
+            message = json.loads(text)
+            if message["op"] == op:
+                return message
+            if message["op"] == "error":
+                sys.exit(f"demo: {text}")
+
+    def cut(self):
+        """As a network does: without a word."""
+        self.line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.file.close()
+        self.line.close()
 
 
 class Listener:

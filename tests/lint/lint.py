@@ -151,6 +151,28 @@ def generated_docs():
             yield f"docs/{name}: run build/docs/docgen {kind} > docs/{name}"
 
 
+@check("REALTIME.md has every close code, every message of a socket and its fields, and texts name only what exists")
+def documents_follow():
+    page = text(ROOT / "docs/REALTIME.md")
+    for name, code in re.findall(r"^\s+(WS_\w+) = (\d{4}),", text(ROOT / "daemons/frontend/ws.h"), re.M):
+        if not re.search(rf"^\| [^|]*\b{code}\b", page, re.M):
+            yield f"docs/REALTIME.md: {name} {code}"
+    said = re.findall(r"^OP\(socket_(\w+),.*?\)\)$", text(ROOT / "common/ops.def"), re.M | re.S)
+    heard = re.findall(r'begin\(&text, "(\w+)"\)|\\"op\\":\\"(\w+)\\"', text(ROOT / "daemons/frontend/socket_say.c"))
+    for word in said + [a or b for a, b in heard]:
+        if f'{{"op":"{word}"' not in page:
+            yield f'docs/REALTIME.md: op "{word}"'
+    for key in re.findall(r'jsonw_key_\w+\(&w, "(\w+)"', text(ROOT / "daemons/frontend/socket_say.c")):
+        if f'"{key}"' not in page and f"`{key}`" not in page:
+            yield f'docs/REALTIME.md: member "{key}"'
+    ours = [text(f) for f in [*sources(), *tracked("common/*.def", "migrations/*.sql", "packaging/postgresql/*")]]
+    known = set(re.findall(r"\w+", "\n".join(ours))) | {"pg_basebackup", "io_uring", "synchronous_commit"}
+    for f in tracked("docs/*.md", "README.md"):
+        for word in re.findall(r"`([a-z]+(?:_[a-z]+)+)(?:[` ]|=)", text(f)):
+            if word not in known and not word.startswith("lifeos_"):
+                yield f"{rel(f)}: {word} is no word of any table or source"
+
+
 @check("dashboards and alert rules name only metrics that exist, and Prometheus reads the rules")
 def metrics_named():
     rows = re.findall(r"^(COUNTER|GAUGE|HISTOGRAM|COUNTER_BY)\s*\((\w+)", text(ROOT / "common/stats.def"), re.M)
