@@ -235,7 +235,6 @@ static void read_answered(void *arg, const struct answer *a) {
         struct asked *q = arg;
         struct stream *s = q->stream;
 
-        stat_add(STAT_replays, a->status == STATUS_OK);
         if (a->status != STATUS_OK)
                 refused(q, a->status);
         else

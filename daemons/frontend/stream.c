@@ -3,7 +3,6 @@
 #include "call.h"
 #include "fanout.h"
 #include "sse.h"
-#include "stats.h"
 
 struct follow {
         struct listener *listener;
@@ -85,7 +84,6 @@ void route_stream(struct frontend *f, struct http_request *r, const struct route
         enum status s;
 
         if (!sse_accepted(http_header(r, "accept"))) {
-                stat_add(STAT_replays, 1);
                 route_call(f, r, route, a);
                 return;
         }

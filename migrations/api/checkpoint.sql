@@ -13,9 +13,13 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
                                                            AND $3 IS NOT NULL)
 $$;
 
+-- Whose consumers this actor names: his own, so that nobody moves or uses up another's; services share theirs.
+CREATE FUNCTION lib.consumer_owner(actor_id text, actor_role text) RETURNS text LANGUAGE sql IMMUTABLE AS
+$$ SELECT CASE WHEN actor_role IN ('ingest', 'operator') THEN '' ELSE actor_id END $$;
+
 -- The consumer's row, locked until COMMIT: whoever else tells of this consumer waits. NULL: there is none, and the
 -- stream is held, so that nobody makes one.
-CREATE FUNCTION lib.checkpoint_lock(account_id text, session_id text, consumer_id text) RETURNS lifeos.checkpoint
+CREATE FUNCTION lib.checkpoint_lock(account_id text, session_id text, owner text, consumer_id text) RETURNS lifeos.checkpoint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
@@ -23,7 +27,7 @@ DECLARE
 BEGIN
         FOR i IN 1 .. 2 LOOP
                 SELECT * INTO k FROM lifeos.checkpoint c WHERE c.account_id = account_id
-                        AND c.session_id = session_id AND c.consumer_id = consumer_id FOR NO KEY UPDATE;
+                        AND c.session_id = session_id AND c.owner = owner AND c.consumer_id = consumer_id FOR NO KEY UPDATE;
                 EXIT WHEN FOUND OR i = 2;
                 PERFORM lib.stream_lock(account_id, session_id);
         END LOOP;
@@ -94,7 +98,7 @@ BEGIN
         IF see.status <> 'OK' THEN
                 RETURN lib.refuse(see.status);
         END IF;
-        put := (see.account, session_id, consumer_id, watermark_sequence, lib.time_parse(given), watermark_event_id,
+        put := (see.account, session_id, lib.consumer_owner(actor_id, actor_role), consumer_id, watermark_sequence, lib.time_parse(given), watermark_event_id,
                 lib.now_ms());
         IF put.sequence IS NULL THEN
                 SELECT e.sequence INTO put.sequence FROM lifeos.event e WHERE e.account_id = see.account
@@ -108,9 +112,9 @@ BEGIN
                 RETURN lib.refuse('CURSOR_AHEAD');
         END IF;
         asked := put.sequence;
-        was := lib.checkpoint_lock(see.account, session_id, consumer_id);
+        was := lib.checkpoint_lock(see.account, session_id, put.owner, consumer_id);
         IF was.sequence IS NULL AND (SELECT count(*) FROM lifeos.checkpoint c WHERE c.account_id = see.account
-                                     AND c.session_id = session_id) >= 100 THEN
+                                     AND c.session_id = session_id AND c.owner = put.owner) >= 100 THEN
                 RETURN lib.refuse('TOO_MANY_CONSUMERS');
         END IF;
         put := lib.checkpoint_put(was, put);

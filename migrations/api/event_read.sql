@@ -55,17 +55,17 @@ BEGIN
         reply.head := see.head;
         SELECT lib.object('{ok,accountId,sessionId,latestSequence,status,checkpoint}',
                           ARRAY['true', lib.js(see.account), lib.js(session_id), see.head::text, lib.js(c.status),
-                                coalesce(lib.consumer_at(see.account, session_id, consumer_id)::text, 'null')])
+                                coalesce(lib.consumer_at(see.account, session_id, lib.consumer_owner(actor_id, actor_role), consumer_id)::text, 'null')])
         INTO STRICT reply.body
         FROM lifeos.call_session c WHERE c.account_id = see.account AND c.session_id = session_id;
         RETURN reply;
 END $$;
 
 -- Where this consumer said it is; NULL: it never did.
-CREATE FUNCTION lib.consumer_at(account_id text, session_id text, consumer_id text) RETURNS bigint
+CREATE FUNCTION lib.consumer_at(account_id text, session_id text, owner text, consumer_id text) RETURNS bigint
 LANGUAGE sql STABLE AS $$
         SELECT c.sequence FROM lifeos.checkpoint c
-        WHERE c.account_id = $1 AND c.session_id = $2 AND c.consumer_id = $3
+        WHERE c.account_id = $1 AND c.session_id = $2 AND c.owner = $3 AND c.consumer_id = $4
 $$;
 
 -- One page by sequence. A timestamp only filters, and only when no sequence is given. Together with the `taken` bytes
@@ -122,7 +122,7 @@ BEGIN
         SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = see.account
                 AND c.session_id = session_id;
         IF start IS NULL AND given IS NULL THEN
-                start := lib.consumer_at(see.account, session_id, consumer_id);
+                start := lib.consumer_at(see.account, session_id, lib.consumer_owner(actor_id, actor_role), consumer_id);
         END IF;
         -- Who goes on from somewhere was told the rest before: he is not made to wait for it again.
         IF snaps IS NULL AND (start > 0 OR given IS NOT NULL) THEN

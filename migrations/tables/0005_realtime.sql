@@ -19,16 +19,18 @@ FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS at OFF
 WHERE c.status IN ('created', 'active');
 CREATE INDEX call_session_due ON lifeos.call_session (due_at) WHERE due_at IS NOT NULL;
 
--- How far a consumer is: it has everything up to sequence. Never falls, never passes the stream's head.
+-- How far a consumer is: it has everything up to sequence. Never falls, never passes the stream's head. Everybody
+-- names his own consumers; services ('') share theirs, since their keys change.
 CREATE TABLE lifeos.checkpoint (
         account_id      text COLLATE "C" NOT NULL,
         session_id      text COLLATE "C" NOT NULL,
+        owner           text COLLATE "C" NOT NULL,
         consumer_id     text COLLATE "C" NOT NULL,
         sequence        bigint NOT NULL,
         ts              bigint,
         event_id        text COLLATE "C",
         updated_at      bigint NOT NULL,
-        PRIMARY KEY (account_id, session_id, consumer_id),
+        PRIMARY KEY (account_id, session_id, owner, consumer_id),
         FOREIGN KEY (account_id, session_id) REFERENCES lifeos.call_session
 ) WITH (fillfactor = 70);
 

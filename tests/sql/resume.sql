@@ -175,6 +175,15 @@ SELECT t.eq(t.session('s1', 'lastAckSequence') || t.session('s1', 'lastAckEventI
 SELECT t.checkpoint('s1', 'tablet', 1);
 SELECT t.eq(t.session('s1', 'lastAckSequence'), '2');
 
+--- nobody moves another's checkpoint or uses up his names; services share theirs
+SELECT t.create('s1'), t.append('s1', '{a,b,c}'), t.key('key1', '*', 'ingest'), t.key('key2', '*', 'ingest');
+SELECT t.checkpoint('s1', 'u1', 2), t.checkpoint('s1', 'u1', 4, who => 'eve', role => 'viewer');
+SELECT t.eq((t.checkpoint('s1', 'x' || i, 1, who => 'eve', role => 'viewer')).status, CASE WHEN i < 100 THEN 'OK' ELSE 'TOO_MANY_CONSUMERS' END) FROM generate_series(1, 100) i;
+SELECT t.eq(r.body #>> '{checkpoint,watermarkSequence}', '3') FROM t.checkpoint('s1', 'u1', 3) r;
+SELECT t.eq((t.checkpoint('s1', 'phone', 1)).status, 'OK');
+SELECT t.checkpoint('s1', 'worker', 3, who => 'key1', account => '*', role => 'ingest');
+SELECT t.eq(r.body #>> '{ackUpdate,reason}', 'stale_sequence_ignored') FROM t.checkpoint('s1', 'worker', 2, who => 'key2', account => '*', role => 'ingest') r;
+
 --- a checkpoint by event id is one by its sequence; what it cannot be is named
 SELECT t.create('s1'), t.create('s2'), t.append('s1', '{a,b}'), t.append('s2', '{z}');
 SELECT t.eq(r.body -> 'checkpoint' ->> 'watermarkSequence', '3') FROM t.checkpoint('s1', 'c', event_id => 'b') r;

@@ -24,8 +24,8 @@ LOOKUPS = {
     "utterances of a session": ("text, text", "SELECT t.utterance_id, max(t.sequence) FROM lifeos.transcript_segment t WHERE "
                                               "t.account_id = $1 AND t.session_id = $2 GROUP BY t.utterance_id",
                                 "transcript_segment_pkey"),
-    "consumers": ("text, text", "SELECT count(*) FROM lifeos.checkpoint c WHERE c.account_id = $1 AND c.session_id = $2",
-                  "checkpoint_pkey"),
+    "consumers": ("text, text", "SELECT count(*) FROM lifeos.checkpoint c WHERE c.account_id = $1 AND c.session_id = $2 "
+                                "AND c.owner = 'u'", "checkpoint_pkey"),
 }
 SETTINGS = ("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; "
             "SET enable_mergejoin = off;")
