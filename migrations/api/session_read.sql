@@ -78,7 +78,7 @@ CREATE FUNCTION api.session_get(account_id text, actor_id text, actor_role text,
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-        see record := lib.session_see(account_id, actor_id, actor_role, session_id, 'read');
+        see record := lib.session_admit(account_id, actor_id, actor_role, session_id, 'read');
         s lifeos.call_session;
         reply api.reply;
 BEGIN
@@ -108,10 +108,15 @@ DECLARE
         found_ids text;
         n bigint;
         last_cursor text;
+        may text;
         reply api.reply;
 BEGIN
         IF actor_role NOT IN ('owner', 'admin', 'member', 'viewer', 'operator') THEN
                 RETURN lib.refuse('FORBIDDEN');
+        END IF;
+        may := lib.actor_check(account_id, actor_id, actor_role);
+        IF may <> 'OK' THEN
+                RETURN lib.refuse(may);
         END IF;
         IF cursor IS NOT NULL AND mark IS NULL THEN
                 RETURN lib.refuse('INVALID_REQUEST', 'cursor is not one of ours');

@@ -71,6 +71,7 @@ SELECT t.eq((t.create('s5', room => 'mine')).status, 'OK', 'the same account, wh
 SELECT t.create('s1');
 SELECT api.account_set('x', 'acc', 'suspended', NULL, '\x00');
 SELECT t.eq((t.create('s2')).status, 'ACCOUNT_SUSPENDED');
+SELECT t.eq((api.session_get('acc', 'u1', 'owner', 's1')).status, 'ACCOUNT_SUSPENDED'), t.eq((api.session_list('acc', 'u1', 'owner', 1, NULL, NULL)).status, 'ACCOUNT_SUSPENDED');
 SELECT t.eq((api.token_grant('acc', 'u1', 'owner', 'g', 's1', NULL, 300, NULL, NULL, '\x00')).status, 'ACCOUNT_SUSPENDED');
 SELECT t.eq((t.state('s1', 'ended')).status, 'OK');
 
@@ -145,7 +146,7 @@ SELECT t.eq((t.state('s1', 'active', who => 'boss', role => 'admin')).status, 'O
 SELECT t.eq((api.session_get('acc', 'x', 'nonsense', 's1')).status, 'FORBIDDEN');
 
 --- a service key of the whole appliance finds a session, unless two accounts have it
-SELECT t.create('s1');
+SELECT t.key('k', '*', 'operator'), t.create('s1');
 SELECT t.eq((api.session_get('*', 'k', 'operator', 's1')).status, 'OK');
 SELECT t.eq((api.session_get('*', 'k', 'owner', 's1')).status, 'SESSION_NOT_FOUND');
 SELECT t.create('s1', account => 'other');
