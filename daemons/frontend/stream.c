@@ -6,8 +6,9 @@
 
 struct follow {
         struct listener *listener;
-        struct slice session;
+        struct slice session, consumer;
         uint64_t cursor;
+        bool placed;     /* the client said where to begin; else its consumer's checkpoint does */
         bool unreadable; /* Last-Event-ID is not one of ours */
 };
 
@@ -25,6 +26,8 @@ static void follow_done(struct http_request *r, const struct answer *a, void *ar
                 call_fail(r, a->status, a->detail);
                 return;
         }
+        if (!w->placed)
+                st.cursor = st.checkpoint;
         if (w->unreadable || st.cursor > st.latest) {
                 st.reset = w->unreadable ? "cursor_invalid" : "cursor_ahead";
                 st.cursor = 0;
@@ -42,7 +45,7 @@ static const struct call_then follow_then = { .done = follow_done, .gone = follo
 
 /* afterSequence from the query; Last-Event-ID, which a browser sends when it comes back by itself, is newer. */
 static enum status cursor(struct bind *b, const struct route *route, struct http_request *r, struct follow *w) {
-        struct op_event_read *m = b->msg;
+        struct op_stream_follow *m = b->msg;
         struct slice last = http_header(r, "last-event-id");
         enum status s = bind_path(b, "sessionId", route_param(route, r, "sessionId"));
 
@@ -50,15 +53,17 @@ static enum status cursor(struct bind *b, const struct route *route, struct http
                 s = bind_query(b, r->query);
         if (s != STATUS_OK)
                 return s;
-        if (OP_HAS(event_read, m, limit)) {
+        if (OP_HAS(stream_follow, m, limit)) {
                 (void)slice_copy(SLICE("limit is for JSON replay; a live stream has none"), b->why, sizeof b->why);
                 return STATUS_INVALID_REQUEST;
         }
-        if (!OP_HAS(event_read, m, after_sequence))
-                OP_SET(event_read, m, after_sequence, 0);
         s = bind_finish(b);
-        w->session = m->session_id;
-        w->cursor = (uint64_t)m->after_sequence;
+        *w = (struct follow){ .session = m->session_id,
+                              .placed = last.n || OP_HAS(stream_follow, m, after_sequence) };
+        if (OP_HAS(stream_follow, m, consumer_id))
+                w->consumer = m->consumer_id;
+        if (OP_HAS(stream_follow, m, after_sequence))
+                w->cursor = (uint64_t)m->after_sequence;
         w->unreadable = last.n && !sse_cursor(last, &w->cursor);
         return s;
 }
@@ -74,12 +79,14 @@ static void open_stream(struct frontend *f, struct http_request *r, const struct
         }
         call_actor(OP_stream_open, &m, a);
         OP_SET(stream_open, &m, session_id, w->session);
+        if (w->consumer.n)
+                OP_SET(stream_open, &m, consumer_id, w->consumer);
         call_ask(f, r, OP_stream_open, &m, &follow_then, w);
 }
 
 void route_stream(struct frontend *f, struct http_request *r, const struct route *route, const struct actor *a) {
-        struct op_event_read m = { 0 };
-        struct bind b = { .op = OP_event_read, .msg = &m, .arena = &r->arena, .self = a->id };
+        struct op_stream_follow m = { 0 };
+        struct bind b = { .op = OP_stream_follow, .msg = &m, .arena = &r->arena, .self = a->id };
         struct follow *w;
         enum status s;
 
@@ -92,7 +99,6 @@ void route_stream(struct frontend *f, struct http_request *r, const struct route
                 call_fail(r, STATUS_BUSY, (struct slice){ 0 });
                 return;
         }
-        call_actor(OP_event_read, &m, a);
         s = cursor(&b, route, r, w);
         if (s != STATUS_OK)
                 call_fail(r, s, slice_of(b.why));

@@ -6,12 +6,15 @@
 #include "schema_hash.h"
 #include "settings.h"
 
-#define SETTINGS_MAX 5
+#define SETTINGS_MAX 6
 
 struct session {
         const char *sql[SETTINGS_MAX];
         int n;
 };
+
+/* A plan is made once and kept: what reads a whole table while it is small must not go on doing so. */
+#define BY_INDEX "SET enable_seqscan = off"
 
 /* A read that hangs, a lock that is never given back, a client that is gone: each has its limit here. */
 static struct session session_of(enum pg_role role) {
@@ -19,8 +22,8 @@ static struct session session_of(enum pg_role role) {
 
         if (role == PG_READER)
                 return (struct session){ { "SET default_transaction_read_only = on", "SET statement_timeout = '5s'",
-                                           "SET idle_in_transaction_session_timeout = '10s'" },
-                                         3 };
+                                           "SET idle_in_transaction_session_timeout = '10s'", BY_INDEX },
+                                         4 };
         if (role == PG_UPKEEP)
                 return (struct session){ { "SET synchronous_commit = on", "SET statement_timeout = '30s'",
                                            "SET lock_timeout = '2s'" },
@@ -34,8 +37,8 @@ static struct session session_of(enum pg_role role) {
                  (long long)setting_int(SETTING_webhooks_parked_max));
         return (struct session){ { "SET synchronous_commit = on", "SET statement_timeout = '10s'",
                                    "SET lock_timeout = '2s'", "SET idle_in_transaction_session_timeout = '10s'",
-                                   parked },
-                                 5 };
+                                   parked, BY_INDEX },
+                                 6 };
 }
 
 static bool query(PGconn *conn, const char *sql) {

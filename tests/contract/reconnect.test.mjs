@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { append, call, history, ingestToken, newSession, partial, replay, unique, userToken } from './client.mjs';
 import { sql } from '../faults/database.mjs';
+import { Listener } from './sse.mjs';
 
 const reconnect = (s, resumeToken, more = {}, headers = {}) =>
   call('POST', `/v1/call/sessions/${s.id}/reconnect`, { token: s.token, headers, body: { resumeToken, ...more } });
@@ -143,6 +144,12 @@ test('checkpoints move forward only, each consumer by itself, and a consumer goe
   assert.equal(await first('?consumerId=desk&afterSequence=0'), 1);
   assert.equal(await first('?consumerId=nobody'), 1);
   assert.equal(await first(''), 1, 'an ack is not a cursor');
+  for (const [consumer, from, headers] of [['phone', 4, {}], ['desk', 3, {}], ['nobody', 1, {}], ['phone', 2, { 'last-event-id': '1' }]]) {
+    const l = new Listener(s.token, s.id, { consumer, headers });
+    await l.reached(5);
+    assert.equal(l.sequences[0], from, `live, ${consumer}`);
+    l.close();
+  }
 });
 
 test('a checkpoint beyond the end, of an unknown event, of nothing or by a stranger is refused by name', async () => {

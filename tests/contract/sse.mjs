@@ -3,11 +3,11 @@ import { EventSource } from 'eventsource';
 import { until, url } from './client.mjs';
 
 export class Listener {
-  constructor(token, sessionId, { after, headers = {}, at = url } = {}) {
+  constructor(token, sessionId, { after, consumer, headers = {}, at = url } = {}) {
     this.events = [];
     this.named = { ready: [], reset: [], close: [] };
     this.statuses = [];
-    const query = after === undefined ? '' : `?afterSequence=${after}`;
+    const query = after !== undefined ? `?afterSequence=${after}` : consumer ? `?consumerId=${consumer}` : '';
     this.source = new EventSource(`${at}/v1/realtime/sessions/${sessionId}/events${query}`, {
       fetch: async (input, init) => {
         const res = await fetch(input, { ...init, headers: { ...init.headers, ...headers, authorization: `Bearer ${token}` } });

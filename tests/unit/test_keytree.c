@@ -218,7 +218,7 @@ TEST(frontends_believe_two_generations_of_the_issuer) {
 }
 
 TEST(a_rotation_that_was_cut_short_is_put_right_by_init) {
-        char now[128];
+        char now[4096];
 
         assert_int_equal(keytree_complete(&tree), CTL_DONE);
         /* The new public half was told, and the power failed before the new private half was there. */
