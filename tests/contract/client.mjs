@@ -72,11 +72,11 @@ export const append = (body, token = ingestToken, headers = {}) =>
 
 export const replay = (token, id, query = '') => call('GET', `/v1/realtime/sessions/${id}/events${query}`, { token });
 
-/** Every stored event, page by page. */
+/** Every stored event, page by page, asked for again while a part restarts. */
 export async function history(token, id) {
   const events = [];
   for (let after = 0; ;) {
-    const { status, json } = await replay(token, id, `?afterSequence=${after}&limit=500`);
+    const { status, json } = await persistent('GET', `/v1/realtime/sessions/${id}/events?afterSequence=${after}&limit=500`, { token });
     if (status !== 200) throw new Error(`replay: ${status}`);
     events.push(...json.events);
     if (!json.hasMore) return events;

@@ -112,7 +112,7 @@ test('tokens: none, garbage, alg none, and one signed with the public key as an 
   }
   assert.equal((await call('GET', '/v1/call/sessions')).json.code, 'AUTH_REQUIRED');
   assert.equal((await call('GET', '/v1/call/sessions', { token: ingestToken })).status, 403, 'a key is not a person');
-  assert.equal((await call('GET', '/v1/call/sessions', { token: ingestToken.slice(0, -1) + 'A' })).status, 401);
+  assert.equal((await call('GET', '/v1/call/sessions', { token: ingestToken.slice(0, -5) + (ingestToken.endsWith('AAAAA') ? 'EAAAE' : 'AAAAA') })).status, 401);
 });
 
 test('a trace id of the client is kept if it is harmless', async () => {
