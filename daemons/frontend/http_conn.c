@@ -14,6 +14,7 @@
 #define LINGER_BYTES   (1u << 20)  /* what a refused client may still send before we stop listening */
 #define SLOWEST        (16u << 10) /* bytes a client must take of a response per body timer */
 #define GRACE_SECONDS  5           /* handlers time out by themselves; this is for the one that does not */
+#define DRAIN_SECONDS  1.0         /* what a first request may take to come when we drain */
 
 static void advance(struct http_conn *c);
 
@@ -324,6 +325,7 @@ void http_conn_wrote(struct http_conn *c) {
                 enter(c, CONN_WRITING, SETTING_http_body_seconds);
                 return;
         }
+        c->served = true;
         if (c->last || c->server->draining) {
                 linger(c);
                 return;
@@ -335,10 +337,11 @@ void http_conn_wrote(struct http_conn *c) {
                 wait_input(c);
 }
 
+/* Who was let in and has not spoken yet is about to: his request must not meet a closed door. */
 static void drain(struct http_conn *c) {
         c->drained = c->last = true;
-        if (c->state == CONN_PROXY)
-                http_conn_free(c);
+        if (c->state == CONN_PROXY || (c->state == CONN_IDLE && c->in.n == 0 && !c->served))
+                http_conn_timer(c, DRAIN_SECONDS);
         else if (c->state == CONN_IDLE && c->in.n == 0)
                 linger(c);
         else if (c->state == CONN_STREAM)

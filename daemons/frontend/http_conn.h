@@ -62,6 +62,7 @@ struct http_conn {
         enum conn_state state;
         enum http_listener via;
         bool eof, last;         /* the client will send no more; close after this response */
+        bool served;            /* has had an answer; else its first request may be on its way */
         bool on_turn, drained;  /* on the turn list; was told that the server drains */
         bool spare;             /* CONN_STREAM: may be ended for others' room */
         uint32_t scanned, line; /* CONN_HEAD: bytes already checked; end of the request line, 0 while unknown */

@@ -19,8 +19,8 @@ void outlet_close(struct outlet *o) {
 
         o->ready = false;
         while ((l = TAILQ_FIRST(&o->listeners)))
-                listener_free(
-                        l); /* NOLINT(clang-analyzer-unix.Malloc): who is in the list has a pass, and leaves it */
+                /* Who is in the list has a pass, and leaves the list. */
+                listener_free(l); /* NOLINT(clang-analyzer-unix.Malloc) */
         TAILQ_REMOVE(&o->fanout->outlets, o, link);
 }
 

@@ -322,12 +322,18 @@ TEST(without_descriptors_accepting_pauses_and_then_goes_on) {
 
 TEST(draining_finishes_what_was_asked_and_takes_nothing_new) {
         struct client *busy = client_new(rig), *idle = client_new(rig);
+        struct client *late = client_new(rig), *silent = client_new(rig); /* let in, and have not spoken yet */
         client_say(rig, idle, "GET /i HTTP/1.1\r\n" HOST "\r\n");
         rig_until(rig, idle, strstr(idle->text, "[GET /i  0]"));
         client_say(rig, busy, "GET /later HTTP/1.1\r\n" HOST "\r\n");
-        rig_until(rig, busy, held != NULL);
+        rig_until(rig, busy, held != NULL && http_server_connections(rig->server) == 4);
         http_server_drain(rig->server);
         rig_until(rig, idle, idle->eof);
+        client_say(rig, late, "GET /l HTTP/1.1\r\n" HOST "\r\n");
+        rig_until(rig, late, late->eof);
+        assert_non_null(strstr(late->text, "[GET /l  0]"));
+        rig_until(rig, silent, silent->eof);
+        assert_string_equal(silent->text, "");
         assert_false(http_server_idle(rig->server));
         http_respond(held, 200, "text/plain", SLICE("[done]"), NULL);
         rig_until(rig, busy, busy->eof);
@@ -336,6 +342,8 @@ TEST(draining_finishes_what_was_asked_and_takes_nothing_new) {
         assert_true(http_server_idle(rig->server));
         client_free(busy);
         client_free(idle);
+        client_free(late);
+        client_free(silent);
 }
 
 int main(void) {
