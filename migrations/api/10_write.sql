@@ -99,6 +99,20 @@ BEGIN
         RETURN reply;
 END $$;
 
+-- How every change of a session begins: may he, then wait for the stream, then was it done already. may: what
+-- lib.session_see() or lib.session_admit() said. A status ends the function with this reply; NULL: go on.
+CREATE FUNCTION lib.command_begin(may text, account_id text, actor_id text, session_id text, command_id text,
+                                  command_hash bytea, op text) RETURNS api.reply
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+        IF may <> 'OK' THEN
+                RETURN lib.refuse(may);
+        END IF;
+        PERFORM lib.stream_lock(account_id, session_id);
+        -- Not earlier: a writer that was killed may have done it while we waited.
+        RETURN lib.receipt_find(account_id, actor_id, command_id, command_hash, op);
+END $$;
+
 -- Keeps the answer and returns it. Two nodes running one command at once meet here: the second one fails and is
 -- repeated, and then finds this.
 CREATE FUNCTION lib.receipt_put(account_id text, actor_id text, command_id text, command_hash bytea, op text,

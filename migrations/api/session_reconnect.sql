@@ -99,20 +99,17 @@ DECLARE
         what text;
         reply api.reply;
 BEGIN
-        IF see.status <> 'OK' THEN
-                RETURN lib.refuse(see.status);
+        reply := lib.command_begin(see.status, account_id, actor_id, session_id, command_id, command_hash,
+                                   'session_reconnect');
+        IF reply.status <> 'OK' THEN
+                RETURN reply;
         END IF;
-        PERFORM lib.stream_lock(account_id, session_id);
         SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = account_id
                 AND c.session_id = session_id FOR NO KEY UPDATE;
         next_token := lib.resume_next(resume_token, s.resume_salt);
-        -- Not earlier: a writer that was killed may have done it while we waited.
-        reply := lib.receipt_find(account_id, actor_id, command_id, command_hash, 'session_reconnect');
         IF reply.status = 'OK' THEN
                 reply.body := lib.reconnect_body(account_id, session_id, (reply.body ->> 'fromSequence')::bigint, lim,
                                                  next_token);
-        END IF;
-        IF reply.status IS NOT NULL THEN
                 RETURN reply;
         ELSIF s.user_id <> actor_id THEN
                 RETURN lib.refuse('FORBIDDEN');

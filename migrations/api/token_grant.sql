@@ -26,12 +26,8 @@ DECLARE
         reply api.reply;
 BEGIN
         see := lib.session_see(account_id, actor_id, actor_role, session_id, 'write');
-        IF see.status <> 'OK' THEN
-                RETURN lib.refuse(see.status);
-        END IF;
-        PERFORM lib.stream_lock(account_id, session_id);
-        -- Not earlier: a writer that was killed may have done it while we waited.
-        reply := lib.receipt_find(account_id, actor_id, command_id, command_hash, 'token_grant');
+        reply := lib.command_begin(see.status, account_id, actor_id, session_id, command_id, command_hash,
+                                   'token_grant');
         IF reply.status IS NOT NULL THEN
                 RETURN reply;
         END IF;

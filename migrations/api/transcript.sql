@@ -217,12 +217,8 @@ DECLARE
         done text[];
         reply api.reply;
 BEGIN
-        IF see.status <> 'OK' THEN
-                RETURN lib.refuse(see.status);
-        END IF;
-        PERFORM lib.stream_lock(account_id, session_id);
-        -- Not earlier: a writer that was killed may have done it while we waited.
-        reply := lib.receipt_find(account_id, actor_id, command_id, command_hash, 'transcript_compact');
+        reply := lib.command_begin(see.status, account_id, actor_id, session_id, command_id, command_hash,
+                                   'transcript_compact');
         IF reply.status IS NOT NULL THEN
                 RETURN reply;
         END IF;
