@@ -36,6 +36,8 @@ static enum status refuse_value(struct bind *b, const struct field *f) {
                 return refuse(b, "%s must be one of %s", name, f->words);
         case K_JSON:
                 return refuse(b, "%s must be a JSON object of at most %" PRId64 " bytes", name, f->max);
+        case K_VALUE:
+                return refuse(b, "%s must be at most %" PRId64 " bytes of JSON", name, f->max);
         case K_INT:
                 return refuse(b, "%s must be an integer from %" PRId64 " to %" PRId64, name, f->min, f->max);
         case K_CLAMP:
@@ -115,8 +117,9 @@ static enum status set_from_json(struct bind *b, int i, struct json v) {
         int64_t number = 0;
         bool yes = false, ok;
 
-        if (f->kind == K_JSON) {
-                if (json_type(v) != JSON_OBJECT || !json_canonical_in(v, b->arena, (size_t)f->max, &s))
+        if (f->kind == K_JSON || f->kind == K_VALUE) {
+                if ((f->kind == K_JSON && json_type(v) != JSON_OBJECT) ||
+                    !json_canonical_in(v, b->arena, (size_t)f->max, &s))
                         return refuse_value(b, f);
                 return set_text(b, i, s);
         }

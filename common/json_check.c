@@ -263,3 +263,11 @@ bool json_check_object(struct slice text) {
 
         return text.n && text.p[0] == '{' && json_check(text, &shape, &why, &where) == 0;
 }
+
+bool json_check_value(struct slice text) {
+        struct json_shape shape;
+        const char *why;
+        size_t where;
+
+        return json_check(text, &shape, &why, &where) == 0;
+}

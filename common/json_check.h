@@ -13,5 +13,6 @@ struct json_shape {
 int json_check(struct slice text, struct json_shape *ret, const char **ret_why, size_t *ret_at);
 /* The same for an object, when nobody asks why not. */
 bool json_check_object(struct slice text);
+bool json_check_value(struct slice text);
 /* Four hex digits of a checked \u escape. */
 uint32_t json_check_hex4(const char *p);

@@ -14,6 +14,7 @@
 #define STR(need, f, a, b)    F(f, K_STR, need, a, b, NULL, OP_NONE)
 #define ENUM(need, f, words)  F(f, K_ENUM, need, 1, 64, words, OP_NONE)
 #define JSON(need, f, b)      F(f, K_JSON, need, 2, b, NULL, OP_NONE)
+#define VALUE(need, f, b)     F(f, K_VALUE, need, 1, b, NULL, OP_NONE)
 #define BLOB(need, f, a, b)   F(f, K_BLOB, need, a, b, NULL, OP_NONE)
 #define INT(need, f, a, b)    F(f, K_INT, need, a, b, NULL, OP_NONE)
 #define CLAMP(need, f, a, b)  F(f, K_CLAMP, need, a, b, NULL, OP_NONE)

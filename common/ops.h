@@ -12,7 +12,7 @@ enum daemon_id {
 };
 enum mode { READ, WRITE, BATCH, LISTEN, CALL, CAST, RECORD };
 enum need { OPT, REQ };
-enum kind { K_ACTOR, K_COMMAND, K_ID, K_STR, K_ENUM, K_JSON, K_BLOB, K_INT, K_CLAMP, K_BOOL, K_ROWS };
+enum kind { K_ACTOR, K_COMMAND, K_ID, K_STR, K_ENUM, K_JSON, K_VALUE, K_BLOB, K_INT, K_CLAMP, K_BOOL, K_ROWS };
 
 /* struct op_<name>: absent optional members are all-zero, see op_has(). Slices borrow. */
 #define ACTOR(f)              struct slice f;
@@ -21,6 +21,7 @@ enum kind { K_ACTOR, K_COMMAND, K_ID, K_STR, K_ENUM, K_JSON, K_BLOB, K_INT, K_CL
 #define STR(need, f, a, b)    struct slice f;
 #define ENUM(need, f, words)  struct slice f;
 #define JSON(need, f, b)      struct slice f;
+#define VALUE(need, f, b)     struct slice f;
 #define BLOB(need, f, a, b)   struct slice f;
 #define INT(need, f, a, b)    int64_t f;
 #define CLAMP(need, f, a, b)  int64_t f;
@@ -39,6 +40,7 @@ enum kind { K_ACTOR, K_COMMAND, K_ID, K_STR, K_ENUM, K_JSON, K_BLOB, K_INT, K_CL
 #define STR(need, f, a, b)    char f;
 #define ENUM(need, f, words)  char f;
 #define JSON(need, f, b)      char f;
+#define VALUE(need, f, b)     char f;
 #define BLOB(need, f, a, b)   char f;
 #define INT(need, f, a, b)    char f;
 #define CLAMP(need, f, a, b)  char f;

@@ -49,6 +49,8 @@ static bool slice_ok(const struct field *f, struct slice s) {
                 return one_of(s, f->words);
         case K_JSON:
                 return json_check_object(s);
+        case K_VALUE:
+                return json_check_value(s);
         case K_BLOB:
                 return true;
         case K_INT:

@@ -7,17 +7,12 @@
 
 static const char *type_of(enum kind k, bool array) {
         static const char *const types[][2] = {
-                [K_ACTOR] = { "text", "text[]" },
-                [K_COMMAND] = { "text", "text[]" },
-                [K_ID] = { "text", "text[]" },
-                [K_STR] = { "text", "text[]" },
-                [K_ENUM] = { "text", "text[]" },
-                [K_JSON] = { "json", "json[]" },
-                [K_BLOB] = { "bytea", "bytea[]" },
-                [K_INT] = { "bigint", "bigint[]" },
-                [K_CLAMP] = { "bigint", "bigint[]" },
-                [K_BOOL] = { "boolean", "boolean[]" },
-                [K_ROWS] = { NULL, NULL },
+                [K_ACTOR] = { "text", "text[]" },      [K_COMMAND] = { "text", "text[]" },
+                [K_ID] = { "text", "text[]" },         [K_STR] = { "text", "text[]" },
+                [K_ENUM] = { "text", "text[]" },       [K_JSON] = { "json", "json[]" },
+                [K_VALUE] = { "json", "json[]" },      [K_BLOB] = { "bytea", "bytea[]" },
+                [K_INT] = { "bigint", "bigint[]" },    [K_CLAMP] = { "bigint", "bigint[]" },
+                [K_BOOL] = { "boolean", "boolean[]" }, [K_ROWS] = { NULL, NULL },
         };
 
         return types[k][array];

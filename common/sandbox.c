@@ -59,6 +59,9 @@ static const struct rule ctl_rules[] = {
 static const struct rule reconcile_rules[] = {
 #include "../policy/reconcile.def"
 };
+static const struct rule openclaw_rules[] = {
+#include "../policy/openclaw.def"
+};
 #define RULES(name)                                                                                                  \
         { name##_rules, sizeof name##_rules / sizeof name##_rules[0] }
 static const struct {

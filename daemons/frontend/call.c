@@ -38,7 +38,9 @@ static void call_gone(struct http_request *r) {
 }
 
 static enum status unavailable(enum daemon_id kind) {
-        return kind == WEBHOOK ? STATUS_WEBHOOK_UNAVAILABLE : STATUS_WRITER_UNAVAILABLE;
+        return kind == WEBHOOK    ? STATUS_WEBHOOK_UNAVAILABLE
+               : kind == OPENCLAW ? STATUS_OPENCLAW_UNAVAILABLE
+                                  : STATUS_WRITER_UNAVAILABLE;
 }
 
 void call_ask(struct frontend *f, struct http_request *r, enum op op, const void *msg, const struct call_then *then,

@@ -5,7 +5,7 @@
 #include "http.h"
 
 enum auth { PUBLIC, USER, USER_OR_INGEST, OPERATOR, LATER };
-enum rate { NONE_RATE, READ_RATE, WRITE_RATE, STREAM_RATE, INGEST_RATE, RATE_COUNT };
+enum rate { NONE_RATE, READ_RATE, WRITE_RATE, STREAM_RATE, INGEST_RATE, TURN_RATE, RATE_COUNT };
 
 /* Who is asking: set by auth.c alone, from a verified token or key. Text lives in the request's arena. */
 struct actor {

@@ -25,7 +25,7 @@ static uint32_t oid_of(enum kind k) {
                 return OID_BOOL;
         if (k == K_BLOB)
                 return OID_BYTEA;
-        return k == K_JSON ? OID_JSON : OID_TEXT;
+        return k == K_JSON || k == K_VALUE ? OID_JSON : OID_TEXT;
 }
 
 static bool is_number(enum kind k) {

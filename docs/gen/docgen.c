@@ -52,6 +52,9 @@ static const char *type_of(const struct field *f, char to[static 200]) {
         case K_JSON:
                 snprintf(to, 200, "object, at most %lld bytes", (long long)f->max);
                 return to;
+        case K_VALUE:
+                snprintf(to, 200, "any JSON, at most %lld bytes", (long long)f->max);
+                return to;
         case K_INT:
                 snprintf(to, 200, "integer, %lld to %lld", (long long)f->min, (long long)f->max);
                 return to;
@@ -160,6 +163,7 @@ static void reference(void) {
 #define STR(need, f, a, b)
 #define ENUM(need, f, words)
 #define JSON(need, f, b)
+#define VALUE(need, f, b)
 #define BLOB(need, f, a, b)
 #define INT(need, f, a, b)
 #define CLAMP(need, f, a, b)

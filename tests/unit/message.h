@@ -36,6 +36,9 @@ static inline struct slice message_text(const struct field *f, enum size size, s
                         return SLICE("{}");
                 buf_fmt(keep, "{\"k\":\"%.*s\"}", (int)n - 8, message_letters);
                 return (struct slice){ keep->p + from, (uint32_t)n };
+        case K_VALUE:
+                buf_fmt(keep, "\"%.*s\"", (int)(n < 3 ? 1 : n - 2), message_letters);
+                return (struct slice){ keep->p + from, (uint32_t)(keep->n - from) };
         case K_ROWS:
                 message_rows(f, size, keep);
                 return buf_view(keep);

@@ -62,6 +62,7 @@ TEST(rows_are_sound) {
 #define STR(need, f, a, b)    ACTOR(f)
 #define ENUM(need, f, words)  ACTOR(f)
 #define JSON(need, f, b)      ACTOR(f)
+#define VALUE(need, f, b)     ACTOR(f)
 #define BLOB(need, f, a, b)   ACTOR(f)
 #define INT(need, f, a, b)    ACTOR(f)
 #define CLAMP(need, f, a, b)  ACTOR(f)
@@ -282,6 +283,8 @@ static const struct {
         { K_ENUM, { "nonesuch", 8 } },
         { K_ENUM, { "|", 1 } },
         { K_JSON, { "[]", 2 } },
+        { K_VALUE, { "[1,]", 4 } },
+        { K_VALUE, { "{} 1", 4 } },
         { K_JSON, { "12", 2 } },
         { K_JSON, { "{}x", 3 } },
         { K_JSON, { "{]", 2 } },
