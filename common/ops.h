@@ -80,7 +80,7 @@ struct opdesc {
 };
 
 /* The largest encoded message of any op, bytes. A peer that announces more is cut off. */
-#define OP_BYTES_MAX (2u << 20)
+#define OP_BYTES_MAX (5u << 19)
 
 const struct opdesc *op_desc(enum op op); /* op < OP_COUNT */
 enum op op_by_name(const char *name);     /* OP_NONE if unknown */

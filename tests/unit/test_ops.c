@@ -365,7 +365,7 @@ TEST(what_is_over_the_largest_message_is_not_sent) {
         buf_init(&rows, 2 * OP_BYTES_MAX);
         OP_SET(event_stored, &row, sequence, 1);
         OP_SET(event_stored, &row, event, ((struct slice){ message_letters, 131072 }));
-        for (int i = 0; i < 17; i++)
+        for (int i = 0; i <= (int)(OP_BYTES_MAX / 131072); i++)
                 op_rows_add(&rows, OP_event_stored, &row);
         assert_false(rows.over);
         OP_SET(event_publish, &msg, account_id, SLICE("acc"));
