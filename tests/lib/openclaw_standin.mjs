@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // openclaw_standin - a gateway like OpenClaw's, without OpenClaw: POST /v1/responses as version 2026.9.6 answers it.
 //
-//   node openclaw_standin.mjs [--port N] [--token T] [--agent NAME] [--ready FILE] [--cert FILE --key FILE]
+//   node openclaw_standin.mjs [--port N | --fd N] [--token T | --token-file FILE] [--agent NAME] [--cert FILE --key FILE]
 //
 // What it answers is scripted: by @@fake{"text":"Hello."}@@ in what the user said, by POST /__script (a turn or a list of
 // them, one per request), else it says something short and sensible of its own (openclaw_words.mjs). What a script may
@@ -48,9 +48,10 @@ export class Standin {
     this.started = Date.now();
   }
 
-  async listen(port = 0) {
+  /** where: {port}, or {fd} of a socket that listens already. */
+  async listen(where = { port: 0 }) {
     await new Promise((resolve, reject) => {
-      this.server.once('error', reject).listen(port, '127.0.0.1', 4096, resolve);
+      this.server.once('error', reject).listen({ ...where, host: where.fd === undefined ? '127.0.0.1' : undefined, backlog: 4096 }, resolve);
     });
     this.port = this.server.address().port;
     this.url = `http${this.server instanceof https.Server ? 's' : ''}://127.0.0.1:${this.port}`;
@@ -178,12 +179,9 @@ function plain(res, status, text, headers = {}) {
 async function main(argv) {
   const option = (name, fallback) => (argv.includes(`--${name}`) ? argv[argv.indexOf(`--${name}`) + 1] : fallback);
   const tls = option('cert') && { cert: fs.readFileSync(option('cert')), key: fs.readFileSync(option('key')) };
-  const g = await new Standin({ token: option('token', process.env.OPENCLAW_GATEWAY_TOKEN ?? ''), agent: option('agent'), tls }).listen(Number(option('port', 0)));
+  const token = option('token-file') ? fs.readFileSync(option('token-file'), 'utf8').trim() : option('token', '');
+  const g = await new Standin({ token, agent: option('agent'), tls }).listen(option('fd') ? { fd: Number(option('fd')) } : { port: Number(option('port', 0)) });
   for (const s of ['SIGTERM', 'SIGINT']) process.on(s, () => g.close());
-  if (option('ready')) {
-    fs.writeFileSync(`${option('ready')}.tmp`, `${g.url}\n`);
-    fs.renameSync(`${option('ready')}.tmp`, option('ready'));
-  }
   process.stdout.write(`${g.url}\n`);
 }
 

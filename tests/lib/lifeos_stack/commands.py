@@ -1,6 +1,7 @@
 """commands - up, down, kill, sweep, token, status, logs."""
 import json
 import os
+import pathlib
 import secrets
 import shutil
 import signal
@@ -65,6 +66,42 @@ def trust_the_same_issuer(layout, other):
         shutil.copyfile(other.keys / daemon / name, layout.keys / daemon / name)
 
 
+def other_gateway():
+    """(address, token, CA file) of an OpenClaw gateway somebody else runs. What a stack's own env file says is that
+    stack's stand-in, and goes with it."""
+    url = os.environ.get("LIFEOS_OPENCLAW_URL")
+    if not url or url == os.environ.get("LIFEOS_OPENCLAW_CONTROL"):
+        return None
+    return url, os.environ.get("LIFEOS_OPENCLAW_TOKEN", ""), os.environ.get("LIFEOS_OPENCLAW_CA")
+
+
+def prepare_openclaw(layout):
+    """The credentials of the openclaw daemon, and whom it asks."""
+    other = other_gateway()
+    token = other[1] if other else secrets.token_urlsafe(24)
+    credentials = layout.keys / "openclaw"
+    for name, text in (("openclaw-token", f"{token}\n"),
+                       ("openclaw-ca", pathlib.Path(other[2]).read_text() if other and other[2] else "")):
+        (credentials / name).write_text(text)
+        (credentials / name).chmod(0o600)
+    if "openclaw_url" in layout.conf.read_text():  # --set, and be it to none
+        return token
+    if other:
+        with open(layout.conf, "a", encoding="ascii") as f:
+            f.write(f"openclaw_url = {other[0]}\n")
+    else:
+        layout.standin.write_text(f"{token}\n")
+        layout.standin.chmod(0o600)
+    return token
+
+
+def openclaw_env(ports, token):
+    other = other_gateway()
+    control = f"http://127.0.0.1:{ports['gateway']}" if "gateway" in ports else ""
+    return {"LIFEOS_OPENCLAW_URL": control or (other[0] if other else ""), "LIFEOS_OPENCLAW_TOKEN": token,
+            "LIFEOS_OPENCLAW_CONTROL": control}
+
+
 def prepare(layout, args):
     for d in (layout.run / "frontend", layout.logs, layout.pids):
         d.mkdir(parents=True)
@@ -73,6 +110,7 @@ def prepare(layout, args):
     key, secret = "API" + secrets.token_hex(6), secrets.token_urlsafe(36)
     run_ctl(layout, "keys", "init", str(layout.keys), "--current-user")
     run_ctl(layout, "livekit", "set-keys", stdin=f"{key} {secret}\n")
+    token = prepare_openclaw(layout)
     if args.join:
         trust_the_same_issuer(layout, Layout(args.join))
     else:
@@ -82,7 +120,7 @@ def prepare(layout, args):
         postgres.prepare(layout.pg)
     subprocess.run([layout.program("lifeos-migrate"), "--dir", str(ROOT / "migrations"), "--conninfo",
                     postgres.conninfo(layout.pg, "lifeos-migrate")], check=True, stdout=subprocess.DEVNULL)
-    return key, secret
+    return key, secret, token
 
 
 def own_network(args):
@@ -119,7 +157,7 @@ def up(args):
     if args.join:
         layout.joined.symlink_to(Layout(args.join).pg)
         layout = Layout(args.dir)
-    key, secret = prepare(layout, args)
+    key, secret, gateway_token = prepare(layout, args)
     say("starting the daemons ...")
     with open(layout.logs / "stack", "ab") as log:
         subprocess.Popen([*own_network(args), sys.executable, str(ROOT / "tests" / "stack"), "supervise", "--dir",
@@ -136,7 +174,7 @@ def up(args):
         "LIFEOS_URL": url, "LIFEOS_METRICS_URL": f"http://127.0.0.1:{ports['metrics']}/metrics",
         "LIFEOS_LIVEKIT_API_KEY": key, "LIFEOS_LIVEKIT_API_SECRET": secret, "LIFEOS_INGEST_TOKEN": ingest,
         "LIFEOS_OPERATOR_TOKEN": operator, "LIFEOS_PG": postgres.conninfo(layout.pg, "lifeos-admin"),
-        "LIFEOS_STACK_DIR": str(layout.dir),
+        "LIFEOS_STACK_DIR": str(layout.dir), **openclaw_env(ports, gateway_token),
         **({"LIFEOS_NETNS_PID": str(read_pid(layout, "stack"))} if args.netns else {})})
     print(layout.env)
     return 0

@@ -1,6 +1,7 @@
 """layout - where things are in a stack's folder, and what processes make it up."""
 import os
 import pathlib
+import shutil
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -19,6 +20,7 @@ class Layout:
         self.joined = self.dir / "joined"  # a link to the PostgreSQL of the stack that it joined
         self.pg = self.joined.resolve() if self.joined.is_symlink() else self.dir / "pg"
         self.sockets = self.dir / "sockets.json"
+        self.standin = self.dir / "standin"  # the token of the OpenClaw stand-in; not there: another gateway is used
         self.build = pathlib.Path(os.environ.get("LIFEOS_BUILD", ROOT / "build")).resolve()
 
     def program(self, name):
@@ -38,16 +40,42 @@ class Layout:
 
 
 class Process:
-    """One supervised daemon: its name, instance, and the names of the listening sockets it is given."""
+    """One supervised process: its name, instance, and the names of the listening sockets it is given."""
 
     def __init__(self, daemon, instance=1, sockets=(), on_demand=False):
         self.daemon, self.instance, self.sockets, self.on_demand = daemon, instance, list(sockets), on_demand
         self.name = f"{daemon}@{instance}" if daemon == "frontend" else daemon
 
+    def argv(self, layout):
+        argv = [layout.program(f"lifeos-{self.daemon}"), "--config", str(layout.conf), "--runtime", str(layout.run),
+                "--instance", str(self.instance)]
+        return [*argv, "--sandbox=trap"] if os.environ.get("LIFEOS_STACK_TRAP") else argv
+
+
+class Standin(Process):
+    """What answers for the OpenClaw gateway; no daemon of ours."""
+
+    def __init__(self):
+        super().__init__("gateway", sockets=["gateway"])
+
+    def argv(self, layout):
+        return [node(), str(ROOT / "tests/lib/openclaw_standin.mjs"), "--fd", "3", "--token-file", str(layout.standin)]
+
+
+def node():
+    found = shutil.which("node")
+    if not found:
+        raise SystemExit("stack: node is not installed; set LIFEOS_OPENCLAW_URL to a gateway, or install it")
+    return os.path.realpath(found)
+
 
 def processes(layout):
+    if layout.standin.exists():
+        yield Standin()
     yield Process("writer", sockets=["peer"])
     yield Process("webhook")
+    if os.path.exists(layout.program("lifeos-openclaw")):
+        yield Process("openclaw")
     yield Process("issuer", sockets=["peer"], on_demand=True)
     for i in range(1, layout.frontends() + 1):
         yield Process("frontend", i, ["http", "proxy", "metrics", "peer"])

@@ -34,6 +34,8 @@ def bind_tcp(port):
 def open_sockets(layout, port):
     """Every listening socket once; instances of frontend share the public ones."""
     shared = {"http": bind_tcp(port), "metrics": bind_tcp(0), "proxy": bind_unix(layout.run / "proxy.sock")}
+    if layout.standin.exists():
+        shared["gateway"] = bind_tcp(0)
     out = {}
     for p in processes(layout):
         own = {"peer": bind_unix(layout.peer_socket(p.daemon, p.instance))} if "peer" in p.sockets else {}
@@ -43,10 +45,7 @@ def open_sockets(layout, port):
 
 def spawn(layout, p, sockets):
     """fork and exec with the sockets as fds 3.., the way sd_listen_fds expects them."""
-    argv = [layout.program(f"lifeos-{p.daemon}"), "--config", str(layout.conf), "--runtime", str(layout.run),
-            "--instance", str(p.instance)]
-    if os.environ.get("LIFEOS_STACK_TRAP"):
-        argv.append("--sandbox=trap")
+    argv = p.argv(layout)
     pid = os.fork()
     if pid:
         return pid
@@ -87,6 +86,9 @@ class Supervisor:
 
     def announce(self):
         ports = {n: s.getsockname()[1] for n, s in self.shared.items() if s.family == socket.AF_INET}
+        if "gateway" in ports:
+            with open(self.layout.conf, "a", encoding="ascii") as f:
+                f.write(f"openclaw_url = http://127.0.0.1:{ports['gateway']}\n")
         tmp = self.layout.sockets.with_suffix(".tmp")
         tmp.write_text(json.dumps(ports))
         tmp.rename(self.layout.sockets)
