@@ -4,28 +4,10 @@ import { userWords } from './openclaw_request.mjs';
 /** Text as a model emits it: a word at a time. */
 export const words = (text) => text.match(/\S+\s*|\s+/g) ?? [];
 
-/** The newest thing the user said: of a transcript in JSON its last message, of anything else all of it. */
+/** The newest thing the user said. What our daemon sends holds the conversation so far, and that behind it. */
 export function said(request) {
   const newest = userWords(request.body.input).at(-1) ?? '';
-  const start = newest.search(/[[{]/);
-  for (const text of start < 0 ? [newest] : [newest, newest.slice(start)]) {
-    let x;
-    try { x = JSON.parse(text); } catch { continue; }
-    const last = lastWords(x);
-    if (last !== undefined) return last;
-  }
-  return newest;
-}
-
-const spoken = ['message', 'user', 'said', 'text', 'content', 'now', 'latest', 'question'];
-
-function lastWords(x) {
-  if (typeof x === 'string') return x;
-  if (Array.isArray(x)) return lastWords(x.filter((m) => typeof m === 'string' || (m?.role ?? 'user') === 'user').at(-1));
-  if (!x || typeof x !== 'object') return undefined;
-  const name = spoken.find((n) => typeof x[n] === 'string');
-  if (name) return x[name];
-  return lastWords(Object.values(x).filter(Array.isArray).at(-1));
+  return newest.split(/^The user now says:\n/m).at(-1);
 }
 
 /* What the user wants, by his words; the first row that fits and whose function is offered. */
