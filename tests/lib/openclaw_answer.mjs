@@ -24,10 +24,11 @@ import { compose, words } from './openclaw_words.mjs';
 
 class Gone extends Error {}
 
-/** An error of the link, or of a run that never began. */
-export function refuse(res, status, type, message, asRun = false) {
-  const body = asRun ? { ...shell({ id: `resp_${randomUUID()}`, created_at: seconds(), model: '' }, 'failed'), error: { code: type, message } } : { error: { message, type } };
-  res.writeHead(status, { 'content-type': 'application/json', ...(status === 503 ? { 'retry-after': '1' } : {}) }).end(JSON.stringify(body));
+export const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** An error of the request or of the link to us: no run began. */
+export function refuse(res, status, type, message) {
+  res.writeHead(status, { 'content-type': JSON_TYPE, ...(status === 503 ? { 'retry-after': '1' } : {}) }).end(JSON.stringify({ error: { message, type } }));
 }
 
 const seconds = () => Math.floor(Date.now() / 1000);
@@ -103,7 +104,8 @@ function callsOf(turn, body) {
 }
 
 /** Why the run failed, if it did: {code, message}. */
-function failureOf(turn, body, text, calls) {
+function failureOf(turn, { body, fails }, text, calls) {
+  if (fails) return fails;
   if (turn.error) {
     const e = typeof turn.error === 'string' ? { message: turn.error } : turn.error;
     return { code: e.code ?? 'api_error', message: e.message ?? 'internal error' };
@@ -115,7 +117,7 @@ function failureOf(turn, body, text, calls) {
 }
 
 const statusOf = ({ code, message }) => (code === 'rate_limit_error' ? 429 : code === 'authentication_error' ? 401 : message.includes('timeout') ? 408
-  : /provider error|tool_choice/.test(message) ? 502 : 500);
+  : code === 'invalid_request_error' ? 400 : /provider error|tool_choice/.test(message) ? 502 : 500);
 
 export async function answer({ res, request, turn: scripted, entry, free }) {
   const turn = scripted ?? compose(request);
@@ -125,7 +127,7 @@ export async function answer({ res, request, turn: scripted, entry, free }) {
     if (turn.hangAfter === -1) await line.forever();
     if (turn.dropAfter === -1) line.drop();
     if (turn.redirect || turn.contentType || (turn.status && turn.status !== 200)) return instead(res, turn);
-    return await (request.body.stream ? stream : whole)(line, request.body, turn, entry, free);
+    return await (request.body.stream ? stream : whole)(line, request, turn, entry, free);
   } catch (e) {
     if (!(e instanceof Gone)) throw e;
     return undefined;
@@ -136,7 +138,7 @@ export async function answer({ res, request, turn: scripted, entry, free }) {
 function instead(res, turn) {
   const status = turn.status ?? (turn.redirect ? 302 : 200);
   const body = turn.body ?? (turn.redirect ? '' : { error: { message: 'scripted', type: status === 401 ? 'unauthorized' : status === 429 ? 'rate_limited' : 'service_unavailable' } });
-  res.writeHead(status, { 'content-type': turn.contentType ?? 'application/json', ...(turn.retryAfter === undefined ? {} : { 'retry-after': String(turn.retryAfter) }),
+  res.writeHead(status, { 'content-type': turn.contentType ?? JSON_TYPE, ...(turn.retryAfter === undefined ? {} : { 'retry-after': String(turn.retryAfter) }),
     ...(turn.redirect ? { location: turn.redirect } : {}), ...turn.headers });
   res.end(typeof body === 'string' ? body : JSON.stringify(body));
 }
@@ -148,21 +150,23 @@ function usageOf(turn, body, spoken, calls) {
     turn.usage?.output ?? spoken + calls.reduce((n, c) => n + Math.ceil(c.arguments.length / 4), 0)];
 }
 
-/** Without stream: what was said beside a call is lost. */
-async function whole(line, body, turn, entry, free) {
+/** Without a stream. */
+async function whole(line, request, turn, entry, free) {
+  const { body } = request;
   await free;
   await line.wait(turn.firstMs);
-  const calls = callsOf(turn, body);
+  const calls = callsOf(turn, body).map(({ status, ...call }) => call);
   const said = [...settled(deltasOf({ ...turn, endless: undefined }))];
-  const text = calls.length ? '' : said.join('');
+  const text = said.join('');
   const of = { id: `resp_${randomUUID()}`, created_at: seconds(), model: body.model };
-  const failed = failureOf(turn, body, text, calls);
-  const output = [...(text ? [message(`msg_${randomUUID()}`, text, { phase: 'final_answer', status: 'completed' })] : []), ...calls];
+  const failed = failureOf(turn, request, text, calls);
+  const output = [...(text ? [message(`msg_${randomUUID()}`, text, { phase: calls.length ? 'commentary' : 'final_answer', status: 'completed' })] : []), ...calls];
   const response = failed ? { ...shell(of, 'failed'), error: failed } : shell(of, turn.incomplete ? 'incomplete' : 'completed', output, usageOf(turn, body, said.length, calls));
-  line.res.writeHead(failed ? statusOf(failed) : 200, { 'content-type': 'application/json' }).end(JSON.stringify(response));
+  line.res.writeHead(failed ? statusOf(failed) : 200, { 'content-type': JSON_TYPE }).end(JSON.stringify(response));
 }
 
-async function stream(line, body, turn, entry, free) {
+async function stream(line, request, turn, entry, free) {
+  const { body } = request;
   const of = { id: `resp_${randomUUID()}`, created_at: seconds(), model: body.model };
   const item = { item_id: `msg_${randomUUID()}`, output_index: 0, content_index: 0 };
   line.res.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache', ...turn.headers });
@@ -172,20 +176,24 @@ async function stream(line, body, turn, entry, free) {
   await line.event('response.content_part.added', { ...item, part: { type: 'output_text', text: '' } });
   await free;
   await line.wait(turn.firstMs);
-  const forced = body.tool_choice === 'required' || typeof body.tool_choice === 'object';
-  const text = await speak(line, turn, item, entry, forced ? [] : deltasOf(turn));
   const calls = callsOf(turn, body);
-  const failed = failureOf(turn, body, text, calls);
+  // A function that must be called is waited for before anything is said.
+  const unmet = failureOf({ ...turn, error: undefined }, request, 'something', calls);
+  const text = unmet ? '' : await speak(line, turn, item, entry, deltasOf(turn));
+  const failed = unmet ?? failureOf(turn, request, text, calls);
   const last = turn.contradict ? (typeof turn.contradict === 'string' ? turn.contradict : 'This is something else.') : text;
-  const whole = message(item.item_id, last, { phase: failed || calls.length ? 'commentary' : 'final_answer', status: turn.incomplete ? 'incomplete' : 'completed' });
-  await line.event('response.output_text.done', { ...item, text: last });
-  await line.event('response.content_part.done', { ...item, part: { type: 'output_text', text: last } });
-  await line.event('response.output_item.done', { output_index: 0, item: whole });
-  for (const [i, call] of (failed ? [] : calls).entries())
-    for (const what of ['added', 'done']) await line.event(`response.output_item.${what}`, { output_index: i + 1, item: call });
-  const output = [...(last ? [whole] : []), ...calls];
+  const whole = message(item.item_id, last, { phase: calls.length ? 'commentary' : 'final_answer', status: turn.incomplete ? 'incomplete' : 'completed' });
+  if (!failed) {
+    await line.event('response.output_text.done', { ...item, text: last });
+    await line.event('response.content_part.done', { ...item, part: { type: 'output_text', text: last } });
+    await line.event('response.output_item.done', { output_index: 0, item: whole });
+  }
+  for (const [i, call] of (failed ? [] : calls).entries()) {
+    await line.event('response.output_item.added', { output_index: i + 1, item: { ...call, status: undefined } });
+    await line.event('response.output_item.done', { output_index: i + 1, item: call });
+  }
   const usage = usageOf(turn, body, entry.deltas, calls);
-  if (!turn.noTerminal) await terminal(line, turn, of, failed, output, usage);
+  if (!turn.noTerminal) await terminal(line, turn, of, failed, [whole, ...calls], usage);
   line.res.end(turn.noDone ? '' : 'data: [DONE]\n\n');
 }
 

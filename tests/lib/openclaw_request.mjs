@@ -41,28 +41,31 @@ export function userWords(input) {
   return input.filter((i) => i?.role === 'user' || i?.type === 'function_call_output').map((i) => (i.role ? text(i.content) : String(i.output)));
 }
 
-/** {body, session, agent}, or {refusal: [status, type, message, asResponse]}. */
+/** {body, session}, with `fails` if the run does before it begins; or {refusal: [status, type, message]}. */
 export function check(raw, headers, agent) {
-  const refusal = (message, status = 400, type = 'invalid_request_error', run = false) => ({ refusal: [status, type, message, run] });
+  const refusal = (message) => ({ refusal: [400, 'invalid_request_error', message] });
   let body;
   try { body = JSON.parse(raw); } catch { return refusal('Invalid JSON'); }
-  if (!object(body)) return refusal('Request body must be an object');
+  if (!object(body)) return refusal(': Invalid input');
   for (const [name, value] of Object.entries(body)) {
-    if (!Object.hasOwn(members, name)) return refusal(`Unrecognized key: "${name}"`);
+    if (!Object.hasOwn(members, name)) return refusal(`: Unrecognized key: "${name}"`);
     if (!members[name](value)) return refusal(`${name}: Invalid input`);
   }
-  if (body.model === undefined || body.input === undefined) return refusal(`${body.model === undefined ? 'model' : 'input'}: Required`);
+  for (const name of ['model', 'input']) if (body[name] === undefined) return refusal(`${name}: Invalid input`);
   const asked = /^openclaw(?:\/(.+))?$/.exec(body.model);
   if (!asked) return refusal('Invalid `model`. Use `openclaw` or `openclaw/<agentId>`.');
   const wanted = headers['x-openclaw-agent-id'] ?? asked[1] ?? 'default';
   if (wanted !== agent && wanted !== 'default') return refusal(`Unknown agent '${wanted}'.`);
-  if (!userWords(body.input).join('').trim()) return refusal('Missing user message in `input`.');
+  if (!userWords(body.input).join('')) return refusal('Missing user message in `input`.');
   const key = headers['x-openclaw-session-key'];
-  if (key && /^(agent:[^:]*:)?(subagent|cron|acp):/.test(key)) return refusal('Invalid session key.');
-  if (key && /^agent:([^:]*):/.exec(key)?.[1] !== agent) return refusal('internal error', 500, 'api_error', true);
+  if (key && /^(agent:[^:]*:)?(subagent|cron|acp):/.test(key)) return refusal('`x-openclaw-session-key` cannot use reserved internal session namespaces.');
   const names = (body.tools ?? []).map((t) => t.name);
   const forced = object(body.tool_choice) ? body.tool_choice.name : undefined;
-  if (new Set(names).size !== names.length || names.some((n) => builtin.has(n)) || (forced && !names.includes(forced))
-    || (body.tool_choice === 'required' && names.length === 0)) return refusal('invalid tool configuration', 400, 'invalid_request_error', true);
-  return { body, session: key ?? `random ${Math.random()}`, agent };
+  if ((forced && !names.includes(forced)) || (body.tool_choice === 'required' && names.length === 0)) return refusal('invalid tool configuration');
+  const request = { body, session: key ?? `random ${Math.random()}` };
+  if (new Set(names).size !== names.length || names.some((n) => builtin.has(n)))
+    request.fails = { code: 'invalid_request_error', message: 'invalid tool configuration' };
+  else if ((key && /^agent:([^:]*):/.exec(key)?.[1] !== agent) || !userWords(body.input).join('').trim())
+    request.fails = { code: 'api_error', message: 'internal error' };
+  return request;
 }

@@ -18,7 +18,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { answer, refuse } from './openclaw_answer.mjs';
+import { JSON_TYPE, answer, refuse } from './openclaw_answer.mjs';
 import { BODY_MAX, check } from './openclaw_request.mjs';
 import { said } from './openclaw_words.mjs';
 
@@ -71,7 +71,7 @@ export class Standin {
     const url = new URL(req.url, 'http://x');
     if (url.pathname.startsWith('/__')) return this.#control(req, res, url);
     const forwarded = Object.keys(req.headers).find((h) => h === 'forwarded' || h === 'x-real-ip' || h.startsWith('x-forwarded-'));
-    if (forwarded) return refuse(res, 403, 'proxy_attribution_required', `${forwarded} on a loopback connection`);
+    if (forwarded) return refuse(res, 403, 'proxy_attribution_required', 'Proxy client attribution is required.');
     const health = /^\/(healthz?|startupz?|readyz?)$/.exec(url.pathname)?.[1];
     if (health) return this.#health(req, res, health);
     if (url.pathname !== '/v1/responses') return plain(res, 404, 'Not Found');
@@ -169,7 +169,7 @@ async function read(req) {
 }
 
 function json(res, status, body) {
-  res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  res.writeHead(status, { 'content-type': JSON_TYPE }).end(JSON.stringify(body));
 }
 
 function plain(res, status, text, headers = {}) {

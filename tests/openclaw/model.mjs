@@ -43,7 +43,7 @@ export class Model {
   #turn(body, raw) {
     const i = this.#script.findIndex((t) => !t.match || raw.includes(t.match));
     if (i >= 0) return this.#script.splice(i, 1)[0];
-    const mark = [...said({ body }).matchAll(MARK)].at(-1);
+    const mark = [...meant(body).matchAll(MARK)].at(-1);
     if (mark) return JSON.parse(mark[1]);
     // The gateway does not pass tool_choice on, but tells the model in words: one function to deliver with is meant.
     const deliver = body.tools?.length === 1 && body.tools[0].name.startsWith('deliver_');
@@ -67,6 +67,12 @@ export class Model {
     if (turn.status) return refuse(res, turn.status, turn.body ?? { error: { message: `scripted ${turn.status}`, type: 'server_error' } });
     return stream(res, body, turn);
   }
+}
+
+/** The user's newest words; not those of the gateway, which asks once more by itself when the model said nothing. */
+function meant(body) {
+  const mine = body.input.filter((i) => i.role !== 'user' || !JSON.stringify(i).includes('The previous attempt did not produce'));
+  return said({ body: { input: mine } });
 }
 
 function refuse(res, status, body) {
