@@ -31,9 +31,9 @@ static int check(const char *type, struct slice payload) {
         return event_payload_check(row, v, why);
 }
 
-TEST(the_types_are_these_24) {
-        assert_int_equal(COUNT(event_vectors), 24);
-        assert_int_equal(event_type_count(), 24);
+TEST(the_types_are_these_25) {
+        assert_int_equal(COUNT(event_vectors), 25);
+        assert_int_equal(event_type_count(), 25);
         for (size_t i = 0; i < COUNT(event_vectors); i++) {
                 int row = event_type(slice_of(event_vectors[i].type));
 
@@ -175,7 +175,7 @@ TEST(what_decides_money_or_calls_is_for_services) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(the_types_are_these_24),
+                cmocka_unit_test(the_types_are_these_25),
                 cmocka_unit_test(good_payloads_are_taken),
                 cmocka_unit_test(bad_payloads_are_refused_with_a_reason),
                 cmocka_unit_test(required_keys_are_neither_absent_nor_null_nor_blank),

@@ -43,7 +43,7 @@ TEST(what_is_retryable_is_not_the_clients_fault) {
                 const struct status_row *row = status_row((enum status)s);
 
                 if (row->retry == RETRYABLE)
-                        assert_true(row->http >= 500 || row->http == 408 || row->http == 429);
+                        assert_true(row->http >= 500 || row->http == 408 || row->http == 409 || row->http == 429);
                 else
                         assert_true(row->http < 500);
         }

@@ -115,11 +115,11 @@ TEST(what_does_not_fit_into_a_cast_becomes_a_head) {
         a = rig_append(1, "a", "s1", 0, 30, big);
         subs_add(subs, peer_no(0), SLICE("a"), SLICE("s1"), 0);
         for (unsigned again = 0; again < 2; again++)
-                for (unsigned i = 0; i < 20; i++)
-                        stored(a, i, 1 + i + 20 * again);
+                for (unsigned i = 0; i < 25; i++)
+                        stored(a, i, 1 + i + 25 * again);
         publish_send(publish);
         assert_int_equal(n_casts, 1);
-        assert_head(0, 0, "s1", 40);
+        assert_head(0, 0, "s1", 50);
         ask_free(a);
 }
 
