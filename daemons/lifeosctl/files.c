@@ -72,18 +72,26 @@ int file_replace(int dir_fd, const char *name, struct slice text, unsigned mode)
         return put(dir_fd, name, text, mode, true);
 }
 
-int file_read(int dir_fd, const char *name, struct buf *to) {
-        int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+int file_read_open(int fd, struct buf *to) {
         ssize_t n = 0;
         char *room = NULL;
 
-        if (fd < 0)
-                return errno == ENOENT ? 1 : -1;
         /* One spare byte tells a file that is exactly full from one that is too long. */
         while ((room = buf_room(to, 1)) && (n = read(fd, room, to->cap - to->n)) > 0)
                 to->n += (size_t)n;
-        close(fd);
         if (!room)
                 errno = EFBIG;
         return room && n == 0 ? 0 : -1;
+}
+
+int file_read(int dir_fd, const char *name, struct buf *to) {
+        int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), r, saved;
+
+        if (fd < 0)
+                return errno == ENOENT ? 1 : -1;
+        r = file_read_open(fd, to);
+        saved = errno;
+        close(fd);
+        errno = saved;
+        return r;
 }

@@ -8,3 +8,4 @@ int file_dir(int dir_fd, const char *name, int *ret_fd); /* makes it 0700 and op
 int file_create(int dir_fd, const char *name, struct slice text, unsigned mode);
 int file_replace(int dir_fd, const char *name, struct slice text, unsigned mode);
 int file_read(int dir_fd, const char *name, struct buf *to); /* wipe to->p if it is secret */
+int file_read_open(int fd, struct buf *to);                  /* the same from an open one: 0 or -1 */

@@ -43,7 +43,8 @@ int run_keys_rotate(const struct ctl *ctl, int argc, char **argv) {
         if (word && !tokens)
                 kind = daemon_by_name(word);
         if (!tokens && kind == NOBODY)
-                return ctl_usage(ctl, "KIND is one of frontend, webhook, writer, issuer, ctl, reconcile, tokens");
+                return ctl_usage(
+                        ctl, "KIND is one of frontend, webhook, writer, issuer, ctl, reconcile, openclaw, tokens");
         r = keytree_open(&t, ctl->keys, false);
         if (r == CTL_DONE)
                 r = tokens ? token_key_rotate(&t, forget_old) : keytree_rotate_peer(&t, kind, forget_old);
@@ -94,17 +95,6 @@ static int check_livekit(const struct buf *b, unsigned *ret_n) {
         return *ret_n <= 16 ? CTL_DONE : ctl_fail("at most 16 keys");
 }
 
-static int read_stdin(struct buf *b) {
-        char *room = NULL;
-        ssize_t n = 0;
-
-        while ((room = buf_room(b, 1)) && (n = read(STDIN_FILENO, room, b->cap - b->n)) > 0)
-                b->n += (size_t)n;
-        if (!room)
-                return ctl_fail("more than %u bytes of keys", LIVEKIT_FILE_MAX - 1);
-        return n == 0 ? CTL_DONE : ctl_fail("stdin: %s", strerror(errno));
-}
-
 int run_livekit_set_keys(const struct ctl *ctl, int argc, char **argv) {
         struct buf b;
         struct keytree t;
@@ -114,7 +104,8 @@ int run_livekit_set_keys(const struct ctl *ctl, int argc, char **argv) {
         if (r != CTL_DONE)
                 return r;
         buf_init(&b, LIVEKIT_FILE_MAX);
-        r = read_stdin(&b);
+        if (file_read_open(STDIN_FILENO, &b) != 0)
+                r = ctl_fail("stdin: %s", strerror(errno));
         if (r == CTL_DONE)
                 r = check_livekit(&b, &n);
         if (r == CTL_DONE) {

@@ -156,6 +156,8 @@ int keytree_complete(const struct keytree *t) {
         } defaults[] = {
                 { FRONTEND, "jwks", "{\"keys\":[]}\n" },
                 { WEBHOOK, "livekit-keys", "" },
+                { OPENCLAW, "openclaw-token", "" },
+                { OPENCLAW, "openclaw-ca", "" },
         };
         char seed[SEED_HEX + 2];
         int r;

@@ -9,6 +9,7 @@
  * <daemon>/peers           whom it may talk to (who that is follows from ops.def), derived from the others' keys
  * issuer/issuer-key        signs user tokens; frontend/issuer-pub has the public half, and the one before
  * frontend/jwks            the customer's identity provider's keys; webhook/livekit-keys  LiveKit's
+ * openclaw/openclaw-token  what the OpenClaw gateway lets us in with; openclaw/openclaw-ca  who signed its certificate
  */
 struct keytree {
         const char *path;

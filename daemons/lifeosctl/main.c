@@ -47,13 +47,26 @@ static const struct command commands[] = {
           "  Never replaces a key: run it again to complete a tree or after an upgrade.\n",
           run_keys_init },
         { "keys rotate", "KIND [--forget-old]", "replace a daemon's key, or the one that signs tokens",
-          "  KIND            frontend, webhook, writer, issuer, ctl, reconcile: its signing key;\n"
+          "  KIND            frontend, webhook, writer, issuer, ctl, reconcile, openclaw: its signing key;\n"
           "                  tokens: the key that signs user tokens\n"
           "  --forget-old    stop believing the replaced key; without it both are believed until the next rotation\n",
           run_keys_rotate },
         { "livekit set-keys", "", "read LiveKit's API keys from stdin, one \"key secret\" a line",
           "  The first one signs tokens, all of them verify webhooks. No input: LiveKit is switched off.\n",
           run_livekit_set_keys },
+        { "openclaw set-token", "", "read the OpenClaw gateway's token from stdin",
+          "  One line of at least 24 printable characters. No input: the AI is switched off.\n",
+          run_openclaw_set_token },
+        { "openclaw set-ca", "FILE|-",
+          "whom to believe the OpenClaw gateway's certificate, if it has an https:// address",
+          "  FILE            PEM certificates; -: from stdin. An empty one: those that this machine believes.\n",
+          run_openclaw_set_ca },
+        { "openclaw pin", "[--print] [--file F]",
+          "have systemd let the openclaw daemon reach the address of openclaw_url, and no other",
+          "  --print         print the drop-in instead of writing it\n"
+          "  --file F        default: /etc/systemd/system/lifeos-openclaw.service.d/10-address.conf\n"
+          "  To be repeated when openclaw_url or the addresses of its host change.\n",
+          run_openclaw_pin },
         { "tls", "--cert FILE [--listen [A]:P] [--write] [--file F] [--force]",
           "print or write the configuration of hitch, which serves TLS in front of the gateway",
           "  --cert FILE     a PEM file with certificate, chain and private key, not readable by everybody\n"
@@ -104,7 +117,7 @@ static int help(int argc, char **argv) {
                         printf("%s", found ? "\n" : "");
                         help_one(&commands[i]);
                 } else {
-                        printf("%-17s %s\n", commands[i].words, commands[i].summary);
+                        printf("%-18s %s\n", commands[i].words, commands[i].summary);
                 }
                 found = true;
         }

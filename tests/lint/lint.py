@@ -232,7 +232,7 @@ def layers():
     for f in tracked("daemons/*.c", "daemons/*.h"):
         own = f.relative_to(ROOT / "daemons").parts[0]
         for inc in re.findall(r'#include "([^"]+)"', text(f)):
-            m = re.match(r"(?:\.\./)*(?:daemons/)?(frontend|webhook|writer|issuer|migrate|lifeosctl|reconcile)/", inc)
+            m = re.match(r"(?:\.\./)*(?:daemons/)?(frontend|webhook|writer|issuer|migrate|lifeosctl|reconcile|openclaw)/", inc)
             if m and m.group(1) != own:
                 yield f"{rel(f)} includes {inc}"
 

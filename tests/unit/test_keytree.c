@@ -91,8 +91,8 @@ TEST(every_daemon_gets_a_key_that_only_its_acquaintances_believe) {
         static const struct {
                 enum daemon_id who, whom;
         } arrows[] = {
-                { FRONTEND, WEBHOOK }, { FRONTEND, WRITER }, { WEBHOOK, WRITER },
-                { CTL, WRITER },       { CTL, ISSUER },      { RECONCILE, WRITER },
+                { FRONTEND, WEBHOOK }, { FRONTEND, WRITER },  { WEBHOOK, WRITER },    { CTL, WRITER },
+                { CTL, ISSUER },       { RECONCILE, WRITER }, { FRONTEND, OPENCLAW }, { OPENCLAW, WRITER },
         };
 
         assert_int_equal(keytree_complete(&tree), CTL_DONE);
@@ -146,28 +146,35 @@ TEST(a_lost_key_is_made_again_and_what_the_operator_put_there_stays) {
         assert_int_equal(keytree_complete(&tree), CTL_DONE);
         assert_int_equal(file_replace(tree.dir[WEBHOOK], "livekit-keys", SLICE("key secret\n"), 0400), 0);
         assert_int_equal(file_replace(tree.dir[FRONTEND], "jwks", SLICE("{\"keys\":[1]}"), 0600), 0);
+        assert_int_equal(file_replace(tree.dir[OPENCLAW], "openclaw-token", SLICE("secret"), 0600), 0);
         assert_int_equal(unlinkat(tree.dir[WRITER], "peer-key", 0), 0);
         assert_int_equal(keytree_complete(&tree), CTL_DONE);
         assert_string_equal(text_of(WEBHOOK, "livekit-keys", 0), "key secret\n");
         assert_string_equal(text_of(FRONTEND, "jwks", 0), "{\"keys\":[1]}");
+        assert_string_equal(text_of(OPENCLAW, "openclaw-token", 0), "secret");
         pub_of(WRITER, pub);
         assert_true(believes(FRONTEND, WRITER, pub));
 }
 
 TEST(a_daemon_that_an_upgrade_brings_gets_a_key_and_is_believed) {
+        static const enum daemon_id brought[] = { RECONCILE, OPENCLAW };
         unsigned char pub[32], writer[32];
         char old[sizeof dir + 16];
 
         assert_int_equal(keytree_complete(&tree), CTL_DONE);
         pub_of(WRITER, writer);
-        keytree_close(&tree);
-        snprintf(old, sizeof old, "%s/reconcile", dir);
-        assert_int_equal(nftw(old, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-        assert_int_equal(keytree_open(&tree, dir, false), CTL_DONE);
-        assert_int_equal(keytree_complete(&tree), CTL_DONE);
-        pub_of(RECONCILE, pub);
-        assert_true(believes(WRITER, RECONCILE, pub));
-        assert_true(believes(RECONCILE, WRITER, writer));
+        for (size_t i = 0; i < COUNT(brought); i++) {
+                keytree_close(&tree);
+                snprintf(old, sizeof old, "%s/%s", dir, daemon_name(brought[i]));
+                assert_int_equal(nftw(old, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+                assert_int_equal(keytree_open(&tree, dir, false), CTL_DONE);
+                assert_int_equal(keytree_complete(&tree), CTL_DONE);
+                pub_of(brought[i], pub);
+                assert_true(believes(WRITER, brought[i], pub));
+                assert_true(believes(brought[i], WRITER, writer));
+        }
+        assert_string_equal(text_of(OPENCLAW, "openclaw-token", 0), "");
+        assert_string_equal(text_of(OPENCLAW, "openclaw-ca", 0), "");
 }
 
 TEST(a_rotated_key_and_the_one_before_it_are_believed_unless_it_is_to_be_forgotten) {
