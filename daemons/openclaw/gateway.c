@@ -126,7 +126,7 @@ static void on_test(struct ev_loop *loop, ev_timer *w, int revents) {
                 return;
         text_new_id("", id);
         const struct gateway_request q = {
-                .session = slice_of(id),
+                .session = slice_of(id + 1), /* without the _ behind the empty prefix */
                 .body = SLICE("\"input\":\"Answer with the one word: ready\",\"max_output_tokens\":64"),
                 .first_ms = TEST_MS,
                 .gap_ms = TEST_MS,
@@ -134,7 +134,8 @@ static void on_test(struct ev_loop *loop, ev_timer *w, int revents) {
         };
         struct gateway_ask *a = ask_new(&g->way, &q);
         if (a == NULL) {
-                test_result(g, STATUS_AI_FAILED, "out of memory");
+                log_error("no test turn: out of memory, or libcurl refuses a request");
+                test_result(g, STATUS_AI_FAILED, "no request could be made");
                 return;
         }
         a->test = true;
@@ -240,6 +241,7 @@ struct gateway *gateway_new(struct ev_loop *loop) {
         g->way.agent = setting_text(SETTING_openclaw_agent);
         g->breaker.max = (unsigned)setting_int(SETTING_openclaw_failures_max);
         g->why = "openclaw_url is not set";
+        g->test_status = STATUS_COUNT;
         ev_init(&g->test, on_test);
         g->test.data = g;
         if (url[0] == '\0')
