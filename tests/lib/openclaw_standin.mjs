@@ -7,7 +7,8 @@
 // them, one per request), else it says something short and sensible of its own (openclaw_words.mjs). What a script may
 // say stands at the head of openclaw_answer.mjs. Loopback only. On top of those:
 //
-//   match     (POST /__script) this turn is for the next request that has this text in it
+//   match     (POST /__script) this turn is for the next request that has this text in it; without it, for the next one
+//             that is no test turn: those have neither instructions nor tools
 //   repeat    (POST /__script) for so many requests
 //   then      a turn: what a repetition of the same request gets
 //
@@ -111,7 +112,8 @@ export class Standin {
 
   /** What this request is answered: scripted, marked in the user's words, or undefined. */
   #turn(request, raw) {
-    const i = this.#script.findIndex((t) => !t.match || raw.includes(t.match));
+    const test = !request.body.instructions && !request.body.tools;
+    const i = this.#script.findIndex((t) => (t.match ? raw.includes(t.match) : !test));
     if (i >= 0) {
       const turn = this.#script[i];
       turn.repeat = (turn.repeat ?? 1) - 1;

@@ -39,6 +39,8 @@ export function compose(request) {
     if ('instructions' in args) args.instructions = asked;
     return { text: wish[2], tools: [{ name: wish[1], args }] };
   }
+  const word = /\bthe one word: (\w+)/.exec(asked);
+  if (word) return { text: word[1] };
   if (/^(hi|hello|hey|good (morning|evening))\b/i.test(asked)) return { text: 'Hello. Tell me about the role you are after.' };
   const heart = asked.split(' ').slice(0, 12).join(' ').replace(/[?.!,;:]+$/, '');
   if (asked.endsWith('?')) return { text: `You ask: ${heart}. That depends on the role; tell me which one you have in mind.` };

@@ -1,7 +1,6 @@
 """commands - up, down, kill, sweep, token, status, logs."""
 import json
 import os
-import pathlib
 import secrets
 import shutil
 import signal
@@ -79,11 +78,9 @@ def prepare_openclaw(layout):
     """The credentials of the openclaw daemon, and whom it asks."""
     other = other_gateway()
     token = other[1] if other else secrets.token_urlsafe(24)
-    credentials = layout.keys / "openclaw"
-    for name, text in (("openclaw-token", f"{token}\n"),
-                       ("openclaw-ca", pathlib.Path(other[2]).read_text() if other and other[2] else "")):
-        (credentials / name).write_text(text)
-        (credentials / name).chmod(0o600)
+    run_ctl(layout, "openclaw", "set-token", stdin=f"{token}\n")
+    if other and other[2]:
+        run_ctl(layout, "openclaw", "set-ca", other[2])
     if "openclaw_url" in layout.conf.read_text():  # --set, and be it to none
         return token
     if other:

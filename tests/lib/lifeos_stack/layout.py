@@ -74,8 +74,7 @@ def processes(layout):
         yield Standin()
     yield Process("writer", sockets=["peer"])
     yield Process("webhook")
-    if os.path.exists(layout.program("lifeos-openclaw")):
-        yield Process("openclaw")
+    yield Process("openclaw")
     yield Process("issuer", sockets=["peer"], on_demand=True)
     for i in range(1, layout.frontends() + 1):
         yield Process("frontend", i, ["http", "proxy", "metrics", "peer"])
