@@ -19,7 +19,7 @@ import { Model } from './model.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const shipped = path.join(here, '../../packaging/openclaw');
-const modules = path.join(here, 'node_modules');
+const modules = path.join(process.env.LIFEOS_OPENCLAW_CACHE ?? path.join(here, '../../build/openclaw'), 'node_modules');
 
 /** A port nobody listens on now: the gateway cannot be given a socket, and takes port 0 for its default. */
 async function freePort() {
