@@ -13,11 +13,27 @@ struct call {
         void *arg;
 };
 
-void call_fail(struct http_request *r, enum status s, struct slice detail) {
+static void fail(struct http_request *r, enum status s, struct slice detail, struct slice members) {
         const struct status_row *row = status_row(s);
         bool wait = row->retry == RETRYABLE && (row->http == 503 || row->http == 429);
 
-        http_fail(r, s, detail, &(struct http_extra){ .retry_after = wait ? 1 : 0 });
+        http_fail(r, s, detail, &(struct http_extra){ .retry_after = wait ? 1 : 0, .members = members });
+}
+
+void call_fail(struct http_request *r, enum status s, struct slice detail) {
+        fail(r, s, detail, (struct slice){ 0 });
+}
+
+void call_refused(struct http_request *r, const struct answer *a) {
+        fail(r, a->status, a->detail, a->body);
+}
+
+#define SPARE_SECONDS 10 /* for what is stored before and after a turn */
+
+int64_t call_patience(enum op op) {
+        if (op_desc(op)->to != OPENCLAW)
+                return setting_int(SETTING_http_request_seconds);
+        return setting_int(SETTING_turn_queue_seconds) + setting_int(SETTING_turn_seconds) + SPARE_SECONDS;
 }
 
 static void call_answered(void *arg, const struct answer *a) {
@@ -52,8 +68,7 @@ void call_ask(struct frontend *f, struct http_request *r, enum op op, const void
 
         if (s == STATUS_OK) {
                 *c = (struct call){ .r = r, .to = to, .then = then, .arg = arg };
-                s = channel_call(to, op, msg, (unsigned)setting_int(SETTING_http_request_seconds) * 1000,
-                                 call_answered, c);
+                s = channel_call(to, op, msg, (unsigned)call_patience(op) * 1000, call_answered, c);
         }
         if (s != STATUS_OK) {
                 if (then->gone)
@@ -63,6 +78,7 @@ void call_ask(struct frontend *f, struct http_request *r, enum op op, const void
         }
         r->data = c;
         r->gone = call_gone;
+        http_wait(r, (double)call_patience(op), false);
 }
 
 /* ---- from request to message ---- */
@@ -151,7 +167,7 @@ static enum status bind_request(struct bind *b, const struct route *route, const
 
 static void pass_on(struct http_request *r, const struct answer *a, int code) {
         if (a->status != STATUS_OK)
-                call_fail(r, a->status, a->detail);
+                call_refused(r, a);
         else
                 http_respond(r, code, CALL_JSON, a->body, NULL);
 }

@@ -13,6 +13,11 @@ enum status call_key(const struct http_request *r, struct slice *ret);
 
 /* Answers with the error shape, and Retry-After where waiting helps. */
 void call_fail(struct http_request *r, enum status s, struct slice detail);
+/* The same for what another daemon answered: a body that comes with an error adds its members to the shape. */
+void call_refused(struct http_request *r, const struct answer *a);
+
+/* How long an op's daemon may take to answer, in seconds. */
+int64_t call_patience(enum op op);
 
 /* Sends the message to its op's daemon. done() runs once, on a later turn, with arg; if the client leaves first,
  * gone() (may be NULL) runs instead. If nothing could be asked, the request is answered here, after gone(). The
