@@ -83,7 +83,7 @@ struct check {
 struct ready {
         struct http_request *r;
         unsigned waiting;
-        struct check writer, webhook;
+        struct check writer, webhook, openclaw;
 };
 
 /* Of a channel's own statuses, these two say that nobody answered. */
@@ -100,6 +100,13 @@ static const char *database(const struct check *writer) {
         return writer->status == STATUS_OK                     ? "ok"
                : writer->status == STATUS_DATABASE_UNAVAILABLE ? "down"
                                                                : "unknown";
+}
+
+/* Without it everything but the assistant works: it makes nobody unready. */
+static const char *assistant(const struct check *openclaw) {
+        return openclaw->status == STATUS_OK                  ? "ready"
+               : openclaw->status == STATUS_AI_NOT_CONFIGURED ? "not configured"
+                                                              : "not ready";
 }
 
 static void put_error(struct jsonw *w, const struct http_request *r, enum status s) {
@@ -130,6 +137,7 @@ static void ready_respond(struct ready *y) {
         jsonw_key_cstr(&w, "writer", database_down ? "ok" : state(&y->writer));
         jsonw_key_cstr(&w, "database", database(&y->writer));
         jsonw_key_cstr(&w, "webhook", state(&y->webhook));
+        jsonw_key_cstr(&w, "openclaw", assistant(&y->openclaw));
         jsonw_end(&w, '}');
         jsonw_end(&w, '}');
         respond(y->r, ok ? 200 : 503, &body);
@@ -152,9 +160,12 @@ static void check_start(struct frontend *f, struct check *c) {
         union {
                 struct op_health health;
                 struct op_webhook_health webhook;
+                struct op_openclaw_health openclaw;
         } none = { 0 };
 
-        c->status = kind == WEBHOOK ? STATUS_WEBHOOK_UNAVAILABLE : STATUS_WRITER_UNAVAILABLE;
+        c->status = kind == WEBHOOK    ? STATUS_WEBHOOK_UNAVAILABLE
+                    : kind == OPENCLAW ? STATUS_OPENCLAW_UNAVAILABLE
+                                       : STATUS_WRITER_UNAVAILABLE;
         if (!to || !channel_up(to))
                 return;
         c->status = channel_call(to, c->op, &none, READY_MS, check_done, c);
@@ -171,6 +182,8 @@ static void ready_gone(struct http_request *r) {
                 channel_forget(y->writer.to, &y->writer);
         if (y->webhook.to)
                 channel_forget(y->webhook.to, &y->webhook);
+        if (y->openclaw.to)
+                channel_forget(y->openclaw.to, &y->openclaw);
 }
 
 void route_ready(struct frontend *f, struct http_request *r, const struct route *route, const struct actor *a) {
@@ -184,9 +197,11 @@ void route_ready(struct frontend *f, struct http_request *r, const struct route 
         }
         *y = (struct ready){ .r = r,
                              .writer = { .ready = y, .op = OP_health },
-                             .webhook = { .ready = y, .op = OP_webhook_health } };
+                             .webhook = { .ready = y, .op = OP_webhook_health },
+                             .openclaw = { .ready = y, .op = OP_openclaw_health } };
         check_start(f, &y->writer);
         check_start(f, &y->webhook);
+        check_start(f, &y->openclaw);
         if (!y->waiting) {
                 ready_respond(y);
                 return;

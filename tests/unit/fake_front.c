@@ -16,6 +16,7 @@ struct channel {
 static struct channel writer = { WRITER, true }, webhook = { WEBHOOK, true }, openclaw = { OPENCLAW, true };
 struct channel *fake_writer = &writer, *fake_webhook = &webhook, *fake_openclaw = &openclaw;
 struct fanout *fake_fanout;
+struct waiting *fake_waiting;
 int64_t fake_settings[SETTING_COUNT], fake_stats[STAT_COUNT];
 
 bool fake_limited;
@@ -109,6 +110,11 @@ struct channel *frontend_peer(struct frontend *f, enum daemon_id kind) {
 struct fanout *frontend_fanout(struct frontend *f) {
         (void)f;
         return fake_fanout;
+}
+
+struct waiting *frontend_waiting(struct frontend *f) {
+        (void)f;
+        return fake_waiting;
 }
 
 uint8_t frontend_instance(struct frontend *f) {

@@ -63,6 +63,7 @@ void fake_channel_up(struct channel *c, bool up);
 /* The process: no struct frontend of its own, its parts are here. */
 const struct route *fake_route(const char *name); /* of routes.def */
 extern struct fanout *fake_fanout;
+extern struct waiting *fake_waiting;
 extern int64_t fake_settings[];    /* by enum setting */
 extern int64_t fake_stats[];       /* by enum stat_id */
 extern bool fake_limited;          /* rate_address refuses */
