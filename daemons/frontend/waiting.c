@@ -121,19 +121,21 @@ void waiting_drain(struct frontend *f, bool late) {
                 }
 }
 
-static void tick(struct ev_loop *loop, ev_timer *timer, int revents) {
-        struct waiting *t = timer->data;
-        int64_t now = text_mono_micros();
+void waiting_tick(struct waiting *t, int64_t now) {
         struct waiter *next;
 
-        (void)loop;
-        (void)revents;
         for (unsigned i = 0; t->n > 0 && i < WAITING_BUCKETS; i++)
                 for (struct waiter *w = LIST_FIRST(&t->buckets[i]); w; w = next) {
                         next = LIST_NEXT(w, link);
                         if (w->ev->beat)
                                 w->ev->beat(w, now);
                 }
+}
+
+static void tick(struct ev_loop *loop, ev_timer *timer, int revents) {
+        (void)loop;
+        (void)revents;
+        waiting_tick(timer->data, text_mono_micros());
 }
 
 struct waiting *waiting_new(struct frontend *f) {

@@ -42,5 +42,6 @@ struct waiting *waiting_new(struct frontend *f);
 void waiting_free(struct waiting *t);
 void waiting_event(struct frontend *f, const struct op_turn_event *m);
 void waiting_down(struct frontend *f, struct channel *c);
+void waiting_tick(struct waiting *t, int64_t now); /* by itself once a second */
 /* The process drains; may be called again. */
 void waiting_drain(struct frontend *f, bool late);
