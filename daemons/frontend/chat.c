@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "json.h"
 #include "jsonw.h"
 #include "settings.h"
 #include "stats.h"
@@ -52,9 +51,7 @@ static void say_done(struct chat *c, bool ok, struct json answer) {
         jsonw_init(&w, &data);
         jsonw_object(&w);
         jsonw_key_bool(&w, "ok", ok);
-        if (json_str(json_get(answer, "conversationId"), &s))
-                jsonw_key_str(&w, "conversationId", s);
-        else if (c->conversation[0])
+        if (c->conversation[0])
                 jsonw_key_cstr(&w, "conversationId", c->conversation);
         for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
                 if (json_str(json_get(answer, texts[i]), &s))
@@ -136,6 +133,7 @@ static void say_answer(struct chat *c, enum status s, struct slice detail, struc
         struct slice text = { "", 0 };
         bool said = text_of(answer, &text);
 
+        chat_learn(c, answer);
         if (said)
                 chat_whole(c, text);
         if (s != STATUS_OK) {

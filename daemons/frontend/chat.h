@@ -1,6 +1,7 @@
 /* chat.h - inside chat*.c: one turn told as text/event-stream, in the frames of the UI contract. */
 #pragma once
 
+#include "json.h"
 #include "turn.h"
 
 /*
@@ -21,9 +22,9 @@ struct chat {
         struct frontend *f;
         struct channel *to; /* who was asked; NULL: it has answered */
         struct http_stream *http;
-        char conversation[101], message[40]; /* ids; conversation: empty if the client did not say */
-        struct buf text;                     /* of the answer, as far as it came */
-        size_t told;                         /* bytes of it that are in frames */
+        char conversation[101], message[101]; /* ids, as far as they are known */
+        struct buf text;                      /* of the answer, as far as it came */
+        size_t told;                          /* bytes of it that are in frames */
         struct buf out;
         size_t held;          /* bytes of it, as counted */
         int64_t spoke, since; /* monotonic: the last frame; the queue is not empty since */
@@ -32,6 +33,9 @@ struct chat {
         bool last;   /* the last frame is in `out` */
         bool broken; /* over a bound */
 };
+
+/* What the turn says of itself: {"conversationId":..,"messageId":..}. */
+void chat_learn(struct chat *c, struct json about);
 
 /* Frames. payload: a JSON object. */
 void chat_frame(struct chat *c, const char *type, struct slice payload);

@@ -4,7 +4,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "json.h"
 #include "jsonw.h"
 #include "sse.h"
 
@@ -113,7 +112,28 @@ void chat_whole(struct chat *c, struct slice text) {
         put_owed(c);
 }
 
+void chat_learn(struct chat *c, struct json about) {
+        struct slice id;
+
+        if (c->told == 0 && json_str(json_get(about, "messageId"), &id) && text_id(id))
+                (void)slice_copy(id, c->message, sizeof c->message);
+        if (!c->conversation[0] && json_str(json_get(about, "conversationId"), &id) && text_id(id))
+                (void)slice_copy(id, c->conversation, sizeof c->conversation);
+}
+
 /* ---- events ---- */
+
+static void learn(struct chat *c, struct slice payload) {
+        struct arena memory;
+        struct json about;
+        const char *why;
+        size_t at;
+
+        arena_init(&memory, 1u << 20);
+        if (payload.n <= 4096 && json_parse(payload, &memory, &about, &why, &at) == 0)
+                chat_learn(c, about);
+        arena_free(&memory);
+}
 
 static uint64_t fingerprint(struct slice type, struct slice payload) {
         struct slice id, what = payload;
@@ -163,6 +183,8 @@ void chat_event(struct chat *c, struct slice type, struct slice payload, bool ag
         bool seen = kept && is_seen(c, mark);
         char name[65];
 
+        if (!kept)
+                learn(c, payload);
         if (!text_id(type) || is_ours(type) || !slice_copy(type, name, sizeof name) || (seen && !again))
                 return;
         if (kept && !seen)
