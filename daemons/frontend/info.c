@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "call.h"
+#include "json.h"
 #include "jsonw.h"
 #include "settings.h"
 #include "stats.h"
@@ -84,6 +85,7 @@ struct ready {
         struct http_request *r;
         unsigned waiting;
         struct check writer, webhook, openclaw;
+        const char *assistant; /* what the last one's answer says */
 };
 
 /* Of a channel's own statuses, these two say that nobody answered. */
@@ -103,10 +105,19 @@ static const char *database(const struct check *writer) {
 }
 
 /* Without it everything but the assistant works: it makes nobody unready. */
-static const char *assistant(const struct check *openclaw) {
-        return openclaw->status == STATUS_OK                  ? "ready"
-               : openclaw->status == STATUS_AI_NOT_CONFIGURED ? "not configured"
-                                                              : "not ready";
+static const char *assistant(struct slice said, struct arena *a) {
+        static const char *const words[] = { "ready", "not configured" };
+        struct json doc;
+        struct slice s;
+        const char *why;
+        size_t at;
+
+        if (json_parse(said, a, &doc, &why, &at) != 0 || !json_str(json_get(doc, "openclaw"), &s))
+                return "not ready";
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+                if (slice_is(s, words[i]))
+                        return words[i];
+        return "not ready";
 }
 
 static void put_error(struct jsonw *w, const struct http_request *r, enum status s) {
@@ -137,7 +148,7 @@ static void ready_respond(struct ready *y) {
         jsonw_key_cstr(&w, "writer", database_down ? "ok" : state(&y->writer));
         jsonw_key_cstr(&w, "database", database(&y->writer));
         jsonw_key_cstr(&w, "webhook", state(&y->webhook));
-        jsonw_key_cstr(&w, "openclaw", assistant(&y->openclaw));
+        jsonw_key_cstr(&w, "openclaw", y->assistant);
         jsonw_end(&w, '}');
         jsonw_end(&w, '}');
         respond(y->r, ok ? 200 : 503, &body);
@@ -148,6 +159,8 @@ static void check_done(void *arg, const struct answer *a) {
 
         c->to = NULL;
         c->status = a->status;
+        if (c->op == OP_openclaw_health)
+                c->ready->assistant = assistant(a->body, &c->ready->r->arena);
         if (--c->ready->waiting)
                 return;
         c->ready->r->gone = NULL;
@@ -196,6 +209,7 @@ void route_ready(struct frontend *f, struct http_request *r, const struct route 
                 return;
         }
         *y = (struct ready){ .r = r,
+                             .assistant = "not ready",
                              .writer = { .ready = y, .op = OP_health },
                              .webhook = { .ready = y, .op = OP_webhook_health },
                              .openclaw = { .ready = y, .op = OP_openclaw_health } };

@@ -5,12 +5,14 @@
 
 static struct fake_client c;
 static struct arena arena;
-static enum status openclaw; /* what it says of itself */
+static enum status openclaw;
+static const char *assistant; /* what it says of itself */
 
 static int set_up(void **state) {
         (void)state;
         fake_reset();
         openclaw = STATUS_OK;
+        assistant = "{\"ok\":true,\"openclaw\":\"ready\"}";
         arena_init(&arena, 1u << 20);
         return 0;
 }
@@ -74,7 +76,7 @@ static void ready(enum status writer, enum status webhook) {
         fake_answer_next(webhook, "", "{\"ok\":true}");
         assert_false(c.answered);
         assert_int_equal(fake_count(OP_openclaw_health), 1);
-        fake_answer_next(openclaw, "", "{\"ok\":true}");
+        fake_answer_next(openclaw, "", assistant);
 }
 
 static void assert_checks(int code, const char *writer, const char *database, const char *webhook) {
@@ -119,15 +121,18 @@ TEST(ready_does_not_wait_for_who_is_known_to_be_away) {
 TEST(without_an_assistant_all_else_is_ready) {
         static const struct {
                 enum status s;
-                const char *want;
-        } rows[] = { { STATUS_OK, "ready" },
-                     { STATUS_AI_NOT_CONFIGURED, "not configured" },
-                     { STATUS_AI_UNREACHABLE, "not ready" },
-                     { STATUS_AI_RESTING, "not ready" },
-                     { STATUS_OPENCLAW_UNAVAILABLE, "not ready" } };
+                const char *says, *want;
+        } rows[] = { { STATUS_OK, "{\"ok\":true,\"openclaw\":\"ready\"}", "ready" },
+                     { STATUS_OK, "{\"ok\":true,\"openclaw\":\"not configured\",\"why\":\"x\"}", "not configured" },
+                     { STATUS_OK, "{\"ok\":true,\"openclaw\":\"not ready\"}", "not ready" },
+                     { STATUS_OK, "{\"ok\":true,\"openclaw\":\"\\u0000\"}", "not ready" },
+                     { STATUS_OK, "{\"ok\":true}", "not ready" },
+                     { STATUS_BUSY, "", "not ready" },
+                     { STATUS_OPENCLAW_UNAVAILABLE, "", "not ready" } };
 
         for (size_t i = 0; i < COUNT(rows); i++) {
                 openclaw = rows[i].s;
+                assistant = rows[i].says;
                 ready(STATUS_OK, STATUS_OK);
                 assert_checks(200, "ok", "ok", "ok");
                 assert_str(json_get(reply(), "checks"), "openclaw", rows[i].want);
