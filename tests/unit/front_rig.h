@@ -101,6 +101,9 @@ HANDLER(route_root)
 HANDLER(route_metrics)
 HANDLER(route_asset)
 HANDLER(route_socket)
+HANDLER(route_turn)
+HANDLER(route_chat)
+HANDLER(route_action)
 
 static unsigned char issuer_sk[64], idp_sk[64];
 
