@@ -81,7 +81,7 @@ struct turns {
         struct turn *bucket[TURN_BUCKETS];
         unsigned count;
         int64_t drain_at; /* 0: not told to stop */
-        char runner[48];
+        const char *runner;
         unsigned char secret[32]; /* names gateway sessions */
 };
 
@@ -118,7 +118,7 @@ bool turn_unreachable(enum status s); /* the writer could not be asked, this tim
 /* turn_say.c: what a streaming client is told. */
 void turn_say_text(struct turn *t, struct slice text);
 void turn_say(struct turn *t, const char *type, struct slice payload);
-void turn_say_status(struct turn *t, const char *type, const char *message);
+void turn_say_status(struct turn *t, const char *type, const char *message, struct slice message_id);
 void turn_say_tag(struct turn *t, const struct uitag *tag);
 void turn_say_ended(struct turn *t, struct slice answer);
 void turn_catch_up(struct turn *t, struct waiter *w);

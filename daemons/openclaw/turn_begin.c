@@ -25,7 +25,7 @@ static void wait_more(struct turn *t) {
                 return;
         }
         if (t->pause_ms == 0)
-                turn_say_status(t, "loading", "Waiting for the turn before this one...");
+                turn_say_status(t, "loading", "Waiting for the turn before this one...", (struct slice){ 0 });
         t->pause_ms = t->pause_ms == 0                 ? PAUSE_MIN_MS
                       : t->pause_ms * 2 < PAUSE_MAX_MS ? t->pause_ms * 2
                                                        : PAUSE_MAX_MS;
@@ -36,24 +36,27 @@ static void wait_more(struct turn *t) {
 }
 
 static void ended_before(struct turn *t, struct json reply) {
-        struct slice name = { 0 };
+        struct slice name = { 0 }, detail = { 0 };
         struct json answer = json_get(reply, "answer");
         (void)json_str(json_get(reply, "status"), &name);
+        (void)json_str(json_get(reply, "message"), &detail);
         enum status s = status_by_name(name);
         struct slice body = json_type(answer) == JSON_OBJECT ? json_raw(answer) : (struct slice){ 0 };
         if (s >= STATUS_COUNT || (s == STATUS_OK && body.n == 0))
                 turn_refuse(t, STATUS_INTERNAL);
         else
-                turn_answer(t, s, (struct slice){ 0 }, body);
+                turn_answer(t, s, detail, body);
 }
 
 static void run(struct turn *t, struct json reply) {
+        int64_t stored = 0;
+        (void)json_int(json_get(reply, "stored"), &stored);
         if (t->place.at != PLACE_IN) /* the turn before it ended while we asked */
                 place_take(&t->all->places, &t->place);
         t->said = text_mono_micros();
         if (t->cancelled)
                 turn_finish(t, STATUS_TURN_CANCELLED);
-        else if (t->all->drain_at != 0)
+        else if (t->all->drain_at != 0 || stored > 0) /* half an answer is nothing to go on from */
                 turn_finish(t, STATUS_TURN_INTERRUPTED);
         else
                 turn_start(t, reply);

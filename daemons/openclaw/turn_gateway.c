@@ -128,13 +128,15 @@ void turn_start(struct turn *t, struct json run) {
         t->state = TURN_RUNNING;
         t->asked = text_mono_micros();
         uitag_init(&t->tags, &tag_events, t);
-        turn_say_status(t, "ready", "Starting...");
+        struct slice message_id = { 0 };
+        (void)json_str(json_get(run, "messageId"), &message_id);
+        turn_say_status(t, "ready", "Starting...", message_id);
         enum status s = ask(t, run);
         if (s != STATUS_OK) {
                 turn_finish(t, s);
                 return;
         }
-        turn_say_status(t, "thinking", "Thinking...");
+        turn_say_status(t, "thinking", "Thinking...", message_id);
         turn_store(t); /* the first sign of life is due some time */
 }
 

@@ -33,7 +33,7 @@ void turn_say(struct turn *t, const char *type, struct slice payload) {
         tell_all(t, type, (struct slice){ 0 }, payload);
 }
 
-void turn_say_status(struct turn *t, const char *type, const char *message) {
+void turn_say_status(struct turn *t, const char *type, const char *message, struct slice message_id) {
         struct buf out;
         struct jsonw w;
         buf_init(&out, 4096);
@@ -43,6 +43,8 @@ void turn_say_status(struct turn *t, const char *type, const char *message) {
         jsonw_key_cstr(&w, "message", message);
         jsonw_key_str(&w, "conversationId", t->ask.session_id);
         jsonw_key_str(&w, "turnId", t->ask.turn_id);
+        if (message_id.n > 0)
+                jsonw_key_str(&w, "messageId", message_id);
         jsonw_end(&w, '}');
         turn_say(t, "status", buf_view(&out));
         buf_free(&out);

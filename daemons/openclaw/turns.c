@@ -14,22 +14,18 @@
 
 /* ---- the book of turns ---- */
 
-struct turns *turns_new(struct ev_loop *loop, struct gateway *gateway, struct channel *writer) {
+struct turns *turns_new(struct ev_loop *loop, struct gateway *gateway, struct channel *writer, const char *runner) {
         struct turns *all = calloc(1, sizeof *all);
         if (all == NULL)
                 die("out of memory");
         all->loop = loop;
         all->gateway = gateway;
         all->writer = writer;
-        text_new_id("runner_", all->runner);
+        all->runner = runner;
         randombytes_buf(all->secret, sizeof all->secret);
         places_init(&all->places, (unsigned)setting_int(SETTING_openclaw_turns_max),
                     (unsigned)setting_int(SETTING_openclaw_waiting_max));
         return all;
-}
-
-const char *turns_runner(const struct turns *t) {
-        return t->runner;
 }
 
 struct places *turns_places(struct turns *t) {

@@ -13,10 +13,9 @@
  */
 struct turns;
 
-struct turns *turns_new(struct ev_loop *loop, struct gateway *gateway, struct channel *writer);
+/* runner: the name of this process, made at its start; borrowed. */
+struct turns *turns_new(struct ev_loop *loop, struct gateway *gateway, struct channel *writer, const char *runner);
 void turns_free(struct turns *t); /* as if the process died: nobody is told */
-/* The name of this process, made at its start. */
-const char *turns_runner(const struct turns *t);
 
 void turns_run(struct turns *t, const struct request *r);     /* turn_run */
 void turns_left(struct turns *t, const struct request *r);    /* turn_left */
