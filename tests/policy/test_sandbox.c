@@ -27,10 +27,11 @@ enum { LISTENER = -2000, STREAM, OTHER_END, WORD, NOWHERE, UNSPEC, HOSTNAME, SEL
 struct probe {
         const char *what;
         long call, arg[6];
-        int frontend, webhook, writer, issuer, ctl, reconcile;
+        int frontend, webhook, writer, issuer, ctl, reconcile, openclaw;
 };
 
-#define EVERYWHERE(result) result, result, result, result, result, result
+#define EVERYWHERE(result) result, result, result, result, result, result, result
+#define NEVER_BUT_OPENCLAW DIES, DIES, DIES, DIES, DIES, DIES, RUNS
 #define ANONYMOUS          (MAP_PRIVATE | MAP_ANONYMOUS)
 
 /* clang-format off */
@@ -39,18 +40,18 @@ static const struct probe probes[] = {
         { "send on a connection", SYS_sendto, { STREAM, WORD, 1, MSG_NOSIGNAL }, EVERYWHERE(RUNS) },
         { "receive on a connection", SYS_recvfrom, { OTHER_END, WORD, 1, MSG_DONTWAIT }, EVERYWHERE(RUNS) },
         { "map memory", SYS_mmap, { 0, 4096, PROT_READ | PROT_WRITE, ANONYMOUS, -1 }, EVERYWHERE(RUNS) },
-        { "accept", SYS_accept4, { LISTENER, 0, 0, SOCK_CLOEXEC }, RUNS, DIES, RUNS, RUNS, DIES, DIES },
+        { "accept", SYS_accept4, { LISTENER, 0, 0, SOCK_CLOEXEC }, RUNS, DIES, RUNS, RUNS, DIES, DIES, DIES },
         /* the ways out */
-        { "internet socket", SYS_socket, { AF_INET, SOCK_STREAM }, EVERYWHERE(DIES) },
-        { "internet socket, version 6", SYS_socket, { AF_INET6, SOCK_STREAM }, EVERYWHERE(DIES) },
+        { "internet socket", SYS_socket, { AF_INET, SOCK_STREAM }, NEVER_BUT_OPENCLAW },
+        { "internet socket, version 6", SYS_socket, { AF_INET6, SOCK_STREAM }, NEVER_BUT_OPENCLAW },
         { "packet socket", SYS_socket, { AF_PACKET, SOCK_RAW }, EVERYWHERE(DIES) },
         { "netlink socket", SYS_socket, { AF_NETLINK, SOCK_RAW }, EVERYWHERE(DIES) },
-        { "unix socket", SYS_socket, { AF_UNIX, SOCK_STREAM }, DIES, RUNS, RUNS, DIES, RUNS, RUNS },
+        { "unix socket", SYS_socket, { AF_UNIX, SOCK_STREAM }, DIES, RUNS, RUNS, DIES, RUNS, RUNS, RUNS },
         { "pair of sockets", SYS_socketpair, { AF_UNIX, SOCK_STREAM, 0, WORD }, EVERYWHERE(DIES) },
         { "reset a passed listener", SYS_connect, { LISTENER, UNSPEC, sizeof(struct sockaddr) },
-          DIES, RUNS, RUNS, DIES, RUNS, RUNS },
+          DIES, RUNS, RUNS, DIES, RUNS, RUNS, RUNS },
         { "connect", SYS_connect, { STREAM, NOWHERE, sizeof(struct sockaddr_un) },
-          DIES, RUNS, RUNS, DIES, RUNS, RUNS },
+          DIES, RUNS, RUNS, DIES, RUNS, RUNS, RUNS },
         { "bind", SYS_bind, { STREAM, NOWHERE, sizeof(struct sockaddr_un) }, EVERYWHERE(DIES) },
         { "listen", SYS_listen, { LISTENER, 1 }, EVERYWHERE(DIES) },
         { "send to an address", SYS_sendto, { STREAM, WORD, 1, 0, NOWHERE, sizeof(struct sockaddr_un) },
@@ -95,7 +96,7 @@ static const struct probe probes[] = {
         { "limits", SYS_prlimit64, { 0, RLIMIT_CORE }, EVERYWHERE(DIES) },
         { "core dumps on again", SYS_prctl, { PR_SET_DUMPABLE, 1 }, EVERYWHERE(EPERM) },
         { "type into a terminal", SYS_ioctl, { STREAM, TIOCSTI, WORD }, EVERYWHERE(DIES) },
-        { "poll", SYS_poll, { 0, 0, 0 }, DIES, DIES, RUNS, DIES, DIES, DIES },
+        { "poll", SYS_poll, { 0, 0, 0 }, DIES, DIES, RUNS, DIES, DIES, DIES, RUNS },
         /* code */
         { "executable memory", SYS_mmap, { 0, 4096, PROT_READ | PROT_EXEC, ANONYMOUS, -1 }, EVERYWHERE(DIES) },
         { "make memory executable", SYS_mprotect, { 0, 0, PROT_READ | PROT_EXEC }, EVERYWHERE(DIES) },
@@ -169,7 +170,7 @@ static void walls_of(enum daemon_id id, size_t column) {
         unsigned wrong = 0;
         for (size_t i = 0; i < COUNT(probes); i++) {
                 const struct probe *p = &probes[i];
-                const int wants[] = { p->frontend, p->webhook, p->writer, p->issuer, p->ctl, p->reconcile };
+                const int wants[] = { p->frontend, p->webhook, p->writer, p->issuer, p->ctl, p->reconcile, p->openclaw };
                 int want = wants[column], got = outcome(id, p);
                 /* What may run may still fail for reasons of its own, but not because the policy says so. */
                 if (got == want || (want == RUNS && got != DIES && got != EPERM && got != ENOSYS))
@@ -197,6 +198,9 @@ TEST(lifeosctl_reaches_unix_sockets_only) {
 }
 TEST(the_sweep_reaches_unix_sockets_only) {
         walls_of(RECONCILE, 5);
+}
+TEST(the_openclaw_daemon_dials_and_never_listens) {
+        walls_of(OPENCLAW, 6);
 }
 
 static int by_value(const void *a, const void *b) {
@@ -308,6 +312,7 @@ int main(void) {
                 cmocka_unit_test(the_issuer_reaches_nothing),
                 cmocka_unit_test(lifeosctl_reaches_unix_sockets_only),
                 cmocka_unit_test(the_sweep_reaches_unix_sockets_only),
+                cmocka_unit_test(the_openclaw_daemon_dials_and_never_listens),
                 cmocka_unit_test(what_libraries_live_on_runs_everywhere),
                 cmocka_unit_test(the_sandbox_sets_no_new_privs),
 #ifdef __x86_64__

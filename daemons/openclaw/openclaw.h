@@ -1,0 +1,18 @@
+/* openclaw.h - the parts of lifeos-openclaw: its way out, its turns, and whom it tells. */
+#pragma once
+
+#include "channel.h"
+#include "gateway.h"
+
+struct turns;
+
+struct openclaw {
+        struct gateway *gateway;
+        struct turns *turns;
+        struct hub *hub;
+        struct channel *writer;
+        char runner[40]; /* this process, in turns' and actions' rows: after a restart it is another one */
+};
+
+/* A handler of one op; it answers at once, or copies the request and answers later. */
+typedef void openclaw_fn(struct openclaw *o, const struct request *r);
