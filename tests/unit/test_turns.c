@@ -2,7 +2,8 @@
 #include "fake_turns.h"
 
 #define RUN                                                                                                          \
-        "{\"ok\":true,\"state\":\"run\",\"messageId\":\"msg_1\",\"history\":[{\"role\":\"user\",\"content\":\"Hi\"}," \
+        "{\"ok\":true,\"state\":\"run\",\"messageId\":\"msg_1\",\"history\":[{\"role\":\"user\",\"content\":\"Hi\"}" \
+        ","                                                                                                          \
         "{\"role\":\"assistant\",\"content\":\"Yes?\",\"cut\":true}],\"outcomes\":[],\"stored\":0,"                  \
         "\"tokensLeft\":500,\"voice\":null}"
 #define STORED "{\"ok\":true,\"stop\":false}"
@@ -99,7 +100,8 @@ TEST(text_may_be_the_last_message_and_the_others_are_context_once) {
         assert_memory_equal(m->session_id.p, "conv_", 5);
         assert_memory_equal(m->turn_id.p, "turn_", 5);
         assert_int_equal(m->turn_id.n, 37);
-        fake_says(OP_turn_begin, STATUS_OK, "{\"ok\":true,\"state\":\"run\",\"history\":[],\"outcomes\":[],\"stored\":0}");
+        fake_says(OP_turn_begin, STATUS_OK,
+                  "{\"ok\":true,\"state\":\"run\",\"history\":[],\"outcomes\":[],\"stored\":0}");
         assert_said(&fake_asks->body, "\\\"text\\\":\\\"two\\\"");
         assert_said(&fake_asks->body, "max_output_tokens\":1200");
 }
@@ -138,7 +140,8 @@ TEST(who_joins_late_hears_what_was_said) {
 
 TEST(a_turn_that_ended_before_is_answered_as_it_was) {
         unsigned id = fake_turn("s1", "t1", "Hello", NULL);
-        fake_says(OP_turn_begin, STATUS_OK, "{\"ok\":true,\"state\":\"done\",\"status\":\"OK\",\"answer\":{\"a\":1}}");
+        fake_says(OP_turn_begin, STATUS_OK,
+                  "{\"ok\":true,\"state\":\"done\",\"status\":\"OK\",\"answer\":{\"a\":1}}");
         assert_int_equal(fake_replies[id].status, STATUS_OK);
         assert_slice(buf_view(&fake_replies[id].body), "{\"a\":1}");
         id = fake_turn("s1", "t2", "Hello", NULL);
@@ -193,7 +196,8 @@ TEST(a_turn_that_ended_is_answered_while_another_runs) {
         unsigned id;
         running(&id);
         unsigned old = fake_turn("s1", "t0", "Old", NULL);
-        fake_says(OP_turn_begin, STATUS_OK, "{\"ok\":true,\"state\":\"done\",\"status\":\"OK\",\"answer\":{\"a\":1}}");
+        fake_says(OP_turn_begin, STATUS_OK,
+                  "{\"ok\":true,\"state\":\"done\",\"status\":\"OK\",\"answer\":{\"a\":1}}");
         assert_int_equal(fake_replies[old].status, STATUS_OK);
         assert_int_equal(fake_running(), 1);
 }
@@ -316,7 +320,7 @@ TEST(the_writer_may_say_stop_with_any_answer) {
 }
 
 TEST(a_failure_has_its_code_and_the_writers_answer_is_passed_on) {
-        static const enum status ends[] = { STATUS_AI_CUT_OFF, STATUS_AI_TIMEOUT, STATUS_AI_GARBLED,
+        static const enum status ends[] = { STATUS_AI_CUT_OFF,  STATUS_AI_TIMEOUT,     STATUS_AI_GARBLED,
                                             STATUS_AI_TOO_MUCH, STATUS_AI_UNREACHABLE, STATUS_AI_RATE_LIMITED };
         for (size_t i = 0; i < COUNT(ends); i++) {
                 fake_stop();
@@ -466,18 +470,20 @@ TEST(tags_and_calls_become_proposals_in_order) {
         store_all();
         fake_end_calls(a, calls, 2);
         assert_slice(ending()->speaker, "mariana");
-        assert_slice(ending()->proposals,
-                     "[{\"kind\":\"speaker\",\"speaker\":\"mariana\",\"uiEvent\":{\"type\":\"speaker.change\",\"payload\":"
-                     "{\"speaker\":\"mariana\"}}},{\"kind\":\"mode\",\"activate\":true,\"mode\":\"cv\",\"uiEvent\":{"
-                     "\"type\":\"mode.activate\",\"payload\":{\"mode\":\"cv\",\"context\":{}}}},{\"kind\":\"confirm\","
-                     "\"actionId\":\"x\",\"message\":\"Send?\",\"uiEvent\":{\"type\":\"confirm.required\",\"payload\":{"
-                     "\"actionId\":\"x\",\"message\":\"Send?\",\"riskTier\":\"high-risk-external-send\",\"timeout\":30000"
-                     "}}},{\"kind\":\"action\",\"actionType\":\"cv.generate\",\"arguments\":{\"instructions\":\"short\"},"
-                     "\"summary\":\"write a CV from what is known of the candidate\"},{\"kind\":\"action\",\"actionType\""
-                     ":\"rm_rf\",\"arguments\":{},\"summary\":\"rm_rf\"}]");
-        fake_says(OP_turn_end, STATUS_OK,
-                  "{\"ok\":true,\"events\":[{\"type\":\"mode.activate\",\"payload\":{}},{\"type\":\"confirm.required\","
-                  "\"payload\":{\"actionId\":\"x\",\"confirmationToken\":\"c\"}}]}");
+        assert_slice(
+                ending()->proposals,
+                "[{\"kind\":\"speaker\",\"speaker\":\"mariana\",\"uiEvent\":{\"type\":\"speaker.change\",\"payload\":"
+                "{\"speaker\":\"mariana\"}}},{\"kind\":\"mode\",\"activate\":true,\"mode\":\"cv\",\"uiEvent\":{"
+                "\"type\":\"mode.activate\",\"payload\":{\"mode\":\"cv\",\"context\":{}}}},{\"kind\":\"confirm\","
+                "\"actionId\":\"x\",\"message\":\"Send?\",\"uiEvent\":{\"type\":\"confirm.required\",\"payload\":{"
+                "\"actionId\":\"x\",\"message\":\"Send?\",\"riskTier\":\"high-risk-external-send\",\"timeout\":30000"
+                "}}},{\"kind\":\"action\",\"actionType\":\"cv.generate\",\"arguments\":{\"instructions\":\"short\"},"
+                "\"summary\":\"write a CV from what is known of the candidate\"},{\"kind\":\"action\",\"actionType\""
+                ":\"rm_rf\",\"arguments\":{},\"summary\":\"rm_rf\"}]");
+        fake_says(
+                OP_turn_end, STATUS_OK,
+                "{\"ok\":true,\"events\":[{\"type\":\"mode.activate\",\"payload\":{}},{\"type\":\"confirm.required\","
+                "\"payload\":{\"actionId\":\"x\",\"confirmationToken\":\"c\"}}]}");
         assert_said(&fake_events, "confirm.required||{\"actionId\":\"x\",\"confirmationToken\":\"c\"}\n");
 }
 
