@@ -134,7 +134,8 @@ CREATE TABLE lifeos.action (
         message         text,
         result_ref      text COLLATE "C",
         sequences       bigint[] NOT NULL DEFAULT '{}',
-        answer          json,
+        deliverable_id  text COLLATE "C",
+        deliverable_version bigint,
         PRIMARY KEY (account_id, session_id, action_id),
         FOREIGN KEY (account_id, session_id) REFERENCES lifeos.stream (account_id, stream_id)
 ) WITH (fillfactor = 70);
@@ -142,7 +143,9 @@ CREATE INDEX action_by_id ON lifeos.action (account_id, action_id);
 CREATE INDEX action_by_age ON lifeos.action (account_id, session_id, created_at, action_id);
 CREATE INDEX action_due ON lifeos.action (lease_until) WHERE lease_until IS NOT NULL;
 COMMENT ON COLUMN lifeos.action.session_id IS 'the call''s, or the chat''s conversation';
-COMMENT ON COLUMN lifeos.action.request_hash IS 'of what was asked for first: tells a repeat from another action';
+COMMENT ON COLUMN lifeos.action.request_hash IS 'of what was asked for: tells a repeat from another action';
+COMMENT ON COLUMN lifeos.action.sequences IS 'of the events its answer shows';
+COMMENT ON COLUMN lifeos.action.deliverable_version IS 'what its runner was shown; of an executed action, what it made';
 COMMENT ON COLUMN lifeos.action.lease_until IS 'set while it is to be carried out; after it, whoever did is taken for dead';
 
 -- What exactly would be done. Only its words can be forgotten.
