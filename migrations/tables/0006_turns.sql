@@ -13,6 +13,10 @@ ALTER TABLE lifeos.account
 COMMENT ON COLUMN lifeos.account.ai_tokens_per_day IS 'what its turns may use a day (UTC); 0: what the appliance allows';
 COMMENT ON COLUMN lifeos.account.delivery_url IS 'where confirmed messages are handed to';
 
+-- Consumers follow chats as they follow calls.
+ALTER TABLE lifeos.checkpoint DROP CONSTRAINT checkpoint_account_id_session_id_fkey,
+        ADD FOREIGN KEY (account_id, session_id) REFERENCES lifeos.stream (account_id, stream_id);
+
 CREATE TABLE lifeos.conversation (
         account_id      text COLLATE "C" NOT NULL,
         conversation_id text COLLATE "C" NOT NULL,
@@ -25,13 +29,16 @@ CREATE TABLE lifeos.conversation (
         created_at      bigint NOT NULL,
         updated_at      bigint NOT NULL,
         deleted_at      bigint,
+        erased_to       bigint NOT NULL DEFAULT 0,
         PRIMARY KEY (account_id, conversation_id),
         FOREIGN KEY (account_id, conversation_id) REFERENCES lifeos.stream (account_id, stream_id)
 ) WITH (fillfactor = 70);
-CREATE INDEX conversation_by_user ON lifeos.conversation (account_id, user_id, updated_at, conversation_id);
-CREATE INDEX conversation_by_age ON lifeos.conversation (account_id, updated_at, conversation_id);
+CREATE INDEX conversation_by_user ON lifeos.conversation (account_id, user_id, updated_at, conversation_id)
+        WHERE deleted_at IS NULL;
+CREATE INDEX conversation_by_age ON lifeos.conversation (account_id, updated_at, conversation_id) WHERE deleted_at IS NULL;
 COMMENT ON COLUMN lifeos.conversation.id_salt IS 'makes our own event ids ones that no client can store first';
 COMMENT ON COLUMN lifeos.conversation.messages IS 'the newest message''s ordinal';
+COMMENT ON COLUMN lifeos.conversation.erased_to IS 'a deleted one: its events are forgotten up to this sequence';
 COMMENT ON COLUMN lifeos.conversation.tokens IS 'what its turns and actions have used';
 
 CREATE TABLE lifeos.message (
