@@ -11,9 +11,9 @@ CREATE FUNCTION lib.action_policy(account_id text, action_type text, OUT tier te
                                   OUT kind text, OUT seconds bigint) LANGUAGE sql STABLE AS $$
         SELECT t.tier, CASE WHEN 'refuse' IN (t.rule, r.rule) THEN 'refuse'
                             WHEN 'confirm' IN (t.rule, r.rule) THEN 'confirm' ELSE t.rule END, t.does, t.kind, t.seconds
-        FROM lib.action_types() t
+        FROM (SELECT $2) given(action_type)
+        LEFT JOIN lib.action_types() t ON t.action_type = given.action_type
         LEFT JOIN lifeos.action_rule r ON r.account_id = $1 AND r.action_type = t.action_type
-        WHERE t.action_type = $2
 $$;
 
 -- Where it would go to: as much a part of what is confirmed as the words.
