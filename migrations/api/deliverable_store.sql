@@ -11,10 +11,12 @@ LANGUAGE sql STABLE AS $$ SELECT lib.hash(kind, title, markdown, data::text) $$;
 CREATE FUNCTION lib.deliverable_bytes(markdown text, data json) RETURNS bigint LANGUAGE sql IMMUTABLE AS
 $$ SELECT coalesce(octet_length(markdown), 0)::bigint + coalesce(octet_length(data::text), 0) $$;
 
--- What no version may be: without content, or longer than clients can be sent. NULL: it may.
-CREATE FUNCTION lib.deliverable_refused(markdown text, data json) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+-- What no version may be: without content, or over 1 MiB; spelled as JSON, 1.5 MiB, so that two of them fit into one
+-- answer. NULL: it may.
+CREATE FUNCTION lib.deliverable_refused(markdown text, data json) RETURNS text LANGUAGE sql STABLE AS $$
         SELECT CASE WHEN markdown IS NULL AND data IS NULL THEN 'INVALID_REQUEST'
-                    WHEN lib.deliverable_bytes(markdown, data) > 1048576 THEN 'BODY_TOO_LARGE' END
+                    WHEN lib.deliverable_bytes(markdown, data) > 1048576
+                         OR lib.deliverable_bytes(to_json(markdown)::text, data) > 1572864 THEN 'BODY_TOO_LARGE' END
 $$;
 
 -- Version 1 of a new deliverable, or the next of d. The caller holds the deliverable and has refused what is to be

@@ -184,3 +184,18 @@ $$;
 CREATE FUNCTION t.lost(session text) RETURNS text LANGUAGE sql AS $$
         SELECT (t.create(session)).status || t.live(session, 'participant_joined', 'PA_1') || t.live(session, 'participant_left', 'PA_1', 'CONNECTION_TIMEOUT')
 $$;
+-- A deliverable by its user; its id is the answer's.
+CREATE FUNCTION t.deliverable(id text DEFAULT NULL, md text DEFAULT 'md', who text DEFAULT 'u1', role text DEFAULT 'member', kind text DEFAULT 'cv',
+                              session text DEFAULT NULL, data json DEFAULT NULL, command text DEFAULT NULL, hash bytea DEFAULT '\x07')
+RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.deliverable_create('acc', who, role, coalesce(command, t.command()), id, kind, session, NULL, md, data, hash)
+$$;
+CREATE FUNCTION t.put(id text, base bigint, md text, who text DEFAULT 'u1', role text DEFAULT 'member', command text DEFAULT NULL,
+                      hash bytea DEFAULT '\x08', data json DEFAULT NULL) RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.deliverable_put('acc', who, role, coalesce(command, t.command()), id, base, NULL, md, data, hash)
+$$;
+-- Everything that is stored of deliverables.
+CREATE FUNCTION t.deliverables() RETURNS text LANGUAGE sql AS $$
+        SELECT md5(string_agg(x.row, '|' ORDER BY x.row)) FROM (
+                SELECT d::text AS row FROM lifeos.deliverable d UNION ALL SELECT v::text FROM lifeos.deliverable_version v) x
+$$;
