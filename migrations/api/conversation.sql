@@ -1,10 +1,12 @@
 -- conversation.sql - conversations as their people see them: listed, read, forgotten.
 
-CREATE FUNCTION lib.conversation_json(c lifeos.conversation) RETURNS json LANGUAGE sql STABLE AS $$
-        SELECT lib.object('{conversationId,kind,userId,persona,messages,createdAtMs,updatedAtMs}',
+CREATE FUNCTION lib.conversation_json(c lifeos.conversation) RETURNS json
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+        RETURN lib.object('{conversationId,kind,userId,persona,messages,createdAtMs,updatedAtMs}',
                           ARRAY[lib.js(c.conversation_id), lib.js(c.kind), lib.js(c.user_id), lib.js(c.persona),
-                                c.messages::text, lib.ms(c.created_at)::text, lib.ms(c.updated_at)::text])
-$$;
+                                c.messages::text, lib.ms(c.created_at)::text, lib.ms(c.updated_at)::text]);
+END $$;
 
 -- Newest first. Members list their own, the others their account's; cursor is where the last page ended.
 CREATE FUNCTION api.conversation_list(account_id text, actor_id text, actor_role text, "limit" bigint, cursor text)
@@ -86,7 +88,8 @@ BEGIN
         reply.status := 'OK';
         reply.body := lib.object('{ok,conversation,messages,nextCursor,hasMore}',
                                  ARRAY['true', lib.conversation_json(c)::text, '[' || page.list || ']', page.last::text,
-                                       (page.last < c.messages)::text]);
+                                       EXISTS (SELECT FROM lifeos.message m WHERE m.account_id = account_id
+                                               AND m.conversation_id = conversation_id AND m.ordinal > page.last)::text]);
         RETURN reply;
 END $$;
 
