@@ -184,3 +184,38 @@ $$;
 CREATE FUNCTION t.lost(session text) RETURNS text LANGUAGE sql AS $$
         SELECT (t.create(session)).status || t.live(session, 'participant_joined', 'PA_1') || t.live(session, 'participant_left', 'PA_1', 'CONNECTION_TIMEOUT')
 $$;
+-- A deliverable by its user; its id is the answer's.
+CREATE FUNCTION t.deliverable(id text DEFAULT NULL, md text DEFAULT 'md', who text DEFAULT 'u1', role text DEFAULT 'member', kind text DEFAULT 'cv',
+                              session text DEFAULT NULL, data json DEFAULT NULL, command text DEFAULT NULL, hash bytea DEFAULT '\x07')
+RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.deliverable_create('acc', who, role, coalesce(command, t.command()), id, kind, session, NULL, md, data, hash)
+$$;
+CREATE FUNCTION t.put(id text, base bigint, md text, who text DEFAULT 'u1', role text DEFAULT 'member', command text DEFAULT NULL,
+                      hash bytea DEFAULT '\x08', data json DEFAULT NULL) RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.deliverable_put('acc', who, role, coalesce(command, t.command()), id, base, NULL, md, data, hash)
+$$;
+-- Everything that is stored of deliverables.
+CREATE FUNCTION t.deliverables() RETURNS text LANGUAGE sql AS $$
+        SELECT md5(string_agg(x.row, '|' ORDER BY x.row)) FROM (
+                SELECT d::text AS row FROM lifeos.deliverable d UNION ALL SELECT v::text FROM lifeos.deliverable_version v) x
+$$;
+-- An action of session s1 as others leave it: lease and the confirmation's end are seconds from now.
+CREATE FUNCTION t.action(id text, status text, lease numeric DEFAULT NULL, expires numeric DEFAULT NULL, confirms bigint DEFAULT 1,
+                         session text DEFAULT 's1') RETURNS void LANGUAGE sql AS $$
+        INSERT INTO lifeos.action (account_id, session_id, action_id, action_type, status, version, asked_by, actor_id, risk_tier, rule, policy_version,
+                                   request_hash, metadata, lease_until, created_at, updated_at)
+        VALUES ('acc', session, id, 'cv.edit', status, 1, 'human', 'u1', 'low-risk-write', 'allow', '1', '', '{}', lib.now() + lease * 1000000, 1, 1);
+        INSERT INTO lifeos.confirmation (account_id, token_hash, session_id, action_id, version, binding, policy_version, issued_at, expires_at)
+        SELECT 'acc', sha256(convert_to(id, 'UTF8')), session, id, confirms, '', '1', 1, lib.now() + expires * 1000000 WHERE expires IS NOT NULL
+$$;
+CREATE FUNCTION t.expire(kind text, id text, session text DEFAULT 's1') RETURNS text LANGUAGE sql AS $$
+        SELECT coalesce(r.body ->> 'result', r.status) FROM api.work_expire('acc', session, kind, id) r
+$$;
+-- What is due, as kind:id in order.
+CREATE FUNCTION t.work_due(n bigint DEFAULT 100) RETURNS text LANGUAGE sql AS $$
+        SELECT coalesce(string_agg(x ->> 'kind' || ':' || (x ->> 'id'), ' ' ORDER BY k), '') || CASE WHEN (r.body ->> 'more')::boolean THEN ' more' ELSE '' END
+        FROM api.work_due(n) r LEFT JOIN LATERAL json_array_elements(r.body -> 'due') WITH ORDINALITY e(x, k) ON true GROUP BY r.body ->> 'more'
+$$;
+CREATE FUNCTION t.is(action text) RETURNS text LANGUAGE sql AS $$
+        SELECT a.status || coalesce(' ' || a.code, '') FROM lifeos.action a WHERE a.action_id = action
+$$;
