@@ -1,4 +1,4 @@
--- action_decide.sql - what somebody decided at his screen, for the record; and what runs out without a decision.
+-- action_decide.sql - what somebody decided at his screen, for the record.
 
 -- Which action is meant: that of the session, or, of an id alone, the account's only one.
 CREATE FUNCTION lib.action_meant(account_id text, session_id text, action_id text) RETURNS lifeos.action
@@ -79,24 +79,4 @@ BEGIN
                                lib.stream_head(account_id, a.session_id),
                                lib.object('{ok,event}', ARRAY['true', lib.object('{v,type,payload}', ARRAY['"1.0"',
                                           '"action.audit"', record::text])::text]));
-END $$;
-
--- A confirmation nobody gave. True: the action has expired now; false: there was nothing to do.
-CREATE FUNCTION lib.confirmation_expire(account_id text, session_id text, action_id text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_variable
-DECLARE
-        a lifeos.action;
-BEGIN
-        PERFORM lib.stream_lock(account_id, session_id);
-        a := lib.action_find(account_id, session_id, action_id);
-        PERFORM 1 FROM lifeos.confirmation c WHERE c.account_id = account_id AND c.session_id = session_id
-                AND c.action_id = action_id AND c.state = 'open' AND c.expires_at <= lib.now();
-        IF NOT FOUND OR a.status <> 'requires_confirmation' THEN
-                RETURN false;
-        END IF;
-        a := lib.action_lapse(a, 'sweep');
-        PERFORM lib.action_save(a);
-        PERFORM lib.action_audit(a, 'sweep', 'system', 'action_expire', 'OK');
-        RETURN true;
 END $$;

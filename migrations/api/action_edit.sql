@@ -3,6 +3,20 @@
 -- How often an action may be changed: its versions are kept.
 CREATE FUNCTION lib.action_versions_max() RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT 100 $$;
 
+-- The answer, with the token that is open now: kept answers have none.
+CREATE FUNCTION lib.action_edited(reply api.reply, a lifeos.action) RETURNS api.reply
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+        events json := lib.action_events(a);
+BEGIN
+        IF a.status = 'requires_confirmation' THEN
+                reply.body := lib.merge(reply.body, lib.object('{confirmationToken,expiresAt,events}', ARRAY[
+                        lib.js(events -> 'confirmation' -> 'payload' ->> 'confirmationToken'),
+                        coalesce(events -> 'confirmation' -> 'payload' ->> 'expiresAt', 'null'), events::text]));
+        END IF;
+        RETURN reply;
+END $$;
+
 CREATE FUNCTION api.action_edit(account_id text, actor_id text, actor_role text, command_id text, session_id text,
                                 action_id text, base_version bigint, payload json, summary text, command_hash bytea)
 RETURNS api.reply
@@ -12,13 +26,13 @@ DECLARE
                                             'action_edit');
         a lifeos.action;
         exact record;
-        issued record;
-        body text;
 BEGIN
-        IF reply.status IS NOT NULL THEN
+        a := lib.action_find(account_id, session_id, action_id);
+        IF reply.status = 'OK' THEN
+                RETURN lib.action_edited(reply, a);
+        ELSIF reply.status IS NOT NULL THEN
                 RETURN reply;
         END IF;
-        a := lib.action_find(account_id, session_id, action_id);
         exact := lib.action_resolve(account_id, session_id, action_id, a.action_type, payload, actor_id, actor_role);
         IF a.action_id IS NULL THEN
                 RETURN lib.refuse('ACTION_NOT_FOUND');
@@ -35,16 +49,14 @@ BEGIN
                 AND v.session_id = a.session_id AND v.action_id = a.action_id AND v.version = base_version));
         PERFORM lib.action_version_put(a, summary, exact.arguments, actor_id);
         IF a.status = 'requires_confirmation' THEN
-                issued := lib.confirmation_issue(a, actor_id, summary, NULL);
-                a.sequences := trim_array(a.sequences, 1) || issued.sequence;
-                body := lib.canonical('{confirmationToken,expiresAt,events}', ARRAY[lib.js(issued.token),
-                        lib.ms(issued.expires_at)::text, lib.action_events(a)::text]);
+                a.sequences := trim_array(a.sequences, 1)
+                        || (lib.confirmation_issue(a, actor_id, summary, NULL)).sequence;
         END IF;
         PERFORM lib.action_save(a);
         PERFORM lib.action_audit(a, actor_id, actor_role, 'action_edit', 'OK');
-        RETURN lib.receipt_put(account_id, actor_id, command_id, command_hash, 'action_edit', session_id,
-                               lib.stream_head(account_id, session_id),
-                               lib.merge(lib.object('{ok,action}', ARRAY['true',
-                                         lib.action_json(lib.action_find(account_id, session_id, action_id))::text]),
-                                         coalesce(body, '{}')::json));
+        a := lib.action_find(account_id, session_id, action_id);
+        reply := lib.receipt_put(account_id, actor_id, command_id, command_hash, 'action_edit', session_id,
+                                 lib.stream_head(account_id, session_id),
+                                 lib.object('{ok,action}', ARRAY['true', lib.action_json(a)::text]));
+        RETURN lib.action_edited(reply, a);
 END $$;
