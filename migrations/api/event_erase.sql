@@ -37,7 +37,7 @@ DECLARE
         reply api.reply;
 BEGIN
         SELECT * INTO st FROM lifeos.stream s
-        WHERE s.account_id = account_id AND s.stream_id = session_id AND s.kind = 'session' FOR NO KEY UPDATE;
+        WHERE s.account_id = account_id AND s.stream_id = session_id AND s.kind <> 'account' FOR NO KEY UPDATE;
         IF NOT FOUND THEN
                 RETURN lib.refuse('SESSION_NOT_FOUND');
         END IF;
