@@ -59,7 +59,7 @@ BEGIN
         IF NOT FOUND OR t.lease_until > lib.now() THEN
                 RETURN 'kept';
         END IF;
-        PERFORM lib.turn_interrupt(t);
+        PERFORM lib.turn_interrupt(account_id, session_id, turn_id);
         RETURN 'expired';
 END $$;
 

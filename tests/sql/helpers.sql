@@ -127,6 +127,42 @@ CREATE FUNCTION t.fingerprint() RETURNS text LANGUAGE sql AS $$
                 UNION ALL SELECT 'w' || w.provider_event_id FROM lifeos.provider_receipt w
                 UNION ALL SELECT 'h' || h::text FROM lifeos.checkpoint h) x
 $$;
+-- A turn in a call, or in a chat: begun, some of its answer from a byte on, ended, stopped, its lease over.
+CREATE FUNCTION t.begin(talk text, turn text, words text DEFAULT 'hello', chat boolean DEFAULT false, who text DEFAULT 'u1', role text DEFAULT 'member',
+                        account text DEFAULT 'acc', runner text DEFAULT 'run1', history bigint DEFAULT 30, tokens bigint DEFAULT 0,
+                        per_day bigint DEFAULT 0, replace boolean DEFAULT NULL, persona text DEFAULT 'both') RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.turn_begin(account, who, role, talk, chat, turn, words, persona, NULL, 1763711111111111, runner, 30000, history, tokens, per_day, replace)
+$$;
+CREATE FUNCTION t.add(talk text, turn text, "from" bigint, words text, runner text DEFAULT 'run1', account text DEFAULT 'acc') RETURNS api.reply LANGUAGE sql AS
+$$ SELECT api.turn_text(account, talk, turn, runner, 30000, "from", words) $$;
+CREATE FUNCTION t.end(talk text, turn text, words text DEFAULT NULL, outcome text DEFAULT 'completed', proposals json DEFAULT NULL, code text DEFAULT NULL,
+                      message text DEFAULT NULL, runner text DEFAULT 'run1', speaker text DEFAULT NULL, tokens bigint DEFAULT 0, account text DEFAULT 'acc',
+                      total bigint DEFAULT 2400) RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.turn_end(account, talk, turn, runner, outcome, code, message, words, speaker, proposals, 'resp_1', 'model-1', tokens, 0, 10, 20, 30, total, 2500)
+$$;
+CREATE FUNCTION t.stop(talk text, turn text DEFAULT NULL, who text DEFAULT 'u1', role text DEFAULT 'member', account text DEFAULT 'acc', call boolean DEFAULT false,
+                       command text DEFAULT NULL) RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.turn_stop(account, who, role, coalesce(command, t.command()), CASE WHEN call THEN talk END, CASE WHEN NOT call THEN talk END, turn, '\x0a')
+$$;
+CREATE FUNCTION t.lose(turn text) RETURNS void LANGUAGE sql AS $$ UPDATE lifeos.turn SET lease_until = 1 WHERE turn_id = $1 $$;
+CREATE FUNCTION t.turn(turn text) RETURNS text LANGUAGE sql AS $$
+        SELECT o.status || coalesce(' ' || o.code, '') || ' ' || o.attempt FROM lifeos.turn o WHERE o.turn_id = $1
+$$;
+CREATE FUNCTION t.says(talk text) RETURNS text LANGUAGE sql AS $$
+        SELECT string_agg(left(m.role, 1) || ':' || m.state || ':' || m.content, ' | ' ORDER BY m.ordinal) FROM lifeos.message m
+        WHERE m.account_id = 'acc' AND m.conversation_id = talk
+$$;
+CREATE FUNCTION t.forget(talk text, who text DEFAULT 'u1', role text DEFAULT 'member', account text DEFAULT 'acc', command text DEFAULT NULL)
+RETURNS api.reply LANGUAGE sql AS $$ SELECT api.conversation_delete(account, who, role, coalesce(command, t.command()), talk, '\x0b') $$;
+CREATE FUNCTION t.told(r api.reply) RETURNS text LANGUAGE sql AS $$
+        SELECT string_agg(e ->> 'type', ' ' ORDER BY n) FROM json_array_elements(r.body -> 'events') WITH ORDINALITY x(e, n)
+$$;
+-- Everything that a refused turn must leave as it was.
+CREATE FUNCTION t.turns() RETURNS text LANGUAGE sql AS $$
+        SELECT md5(t.fingerprint() || coalesce(string_agg(x.row, '|' ORDER BY x.row), '')) FROM (
+                SELECT o::text AS row FROM lifeos.turn o UNION ALL SELECT m::text FROM lifeos.message m UNION ALL SELECT d::text FROM lifeos.ai_day d
+                UNION ALL SELECT c::text FROM lifeos.conversation c UNION ALL SELECT a::text FROM lifeos.action a) x
+$$;
 CREATE FUNCTION t.reconnect(session text, token text, ack bigint DEFAULT NULL, who text DEFAULT 'u1',
                             account text DEFAULT 'acc', role text DEFAULT 'owner', n bigint DEFAULT NULL,
                             command text DEFAULT NULL, hash bytea DEFAULT '\x03') RETURNS api.reply LANGUAGE sql AS $$
