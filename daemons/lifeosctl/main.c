@@ -37,8 +37,8 @@ static const struct command commands[] = {
           "  --livekit-agents a,b    the agents it may have dispatched into its rooms; \"\" for none\n"
           "  --ai-tokens-per-day N   what its turns and actions may use a day (UTC); 0: what the appliance allows\n"
           "  --delivery-url U        where confirmed messages are handed to, https://...; \"\" for nowhere\n"
-          "  --action-rules T=R,...  its own rules, stricter than the policy's: outreach.generate=confirm or =refuse;\n"
-          "                          they replace those before; \"\" for none\n",
+          "  --action-rules T=R,...  its own rules, stricter than the policy's: cv.edit=confirm or =refuse; they\n"
+          "                          replace those before; \"\" for none\n",
           run_account_set },
         { "erase", "--account A --session S [--from N] [--to N] --yes",
           "erase what was said in a call, for good; its events remain, without their payloads",

@@ -32,13 +32,19 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
         a lifeos.action := lib.action_find(account_id, session_id, action_id);
+        c lifeos.confirmation;
 BEGIN
-        PERFORM 1 FROM lifeos.confirmation c WHERE c.account_id = account_id AND c.session_id = session_id
-                AND c.action_id = action_id AND c.state = 'open' AND c.expires_at <= lib.now();
-        IF NOT FOUND OR a.status <> 'requires_confirmation' THEN
+        SELECT * INTO c FROM lifeos.confirmation x WHERE x.account_id = account_id AND x.session_id = session_id
+               AND x.action_id = action_id AND x.state = 'open' AND x.expires_at <= lib.now();
+        IF NOT FOUND THEN
                 RETURN 'kept';
+        ELSIF a.status = 'requires_confirmation' AND a.version = c.version THEN
+                PERFORM lib.work_give_up(lib.action_lapse(a, 'sweep'));
+        ELSE
+                PERFORM lib.confirmation_close(a, 'expired', 'sweep');
+                PERFORM lib.action_audit(a, 'sweep', 'system', 'work_expire', 'OK', '{confirmationOf}',
+                                         ARRAY[c.version::text]);
         END IF;
-        PERFORM lib.work_give_up(lib.action_lapse(a, 'sweep'));
         RETURN 'expired';
 END $$;
 
