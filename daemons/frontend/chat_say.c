@@ -90,11 +90,16 @@ static void begin_anew(struct chat *c) {
 
 /* Several may tell us the same: what is known already is not told again. */
 void chat_text(struct chat *c, int64_t offset, struct slice text) {
-        size_t at = offset < 0 || (uint64_t)offset > c->text.n ? c->text.n : (size_t)offset;
+        size_t next = c->anew ? 0 : c->text.n, at = offset < 0 ? next : (size_t)offset;
+
+        if (text.n == 0 || at > (c->anew ? 0 : c->text.n) || c->text.over)
+                return; /* some is missing: the end has it */
+        if (c->anew)
+                begin_anew(c);
+        c->anew = false;
+
         size_t known = c->text.n - at < text.n ? c->text.n - at : text.n;
 
-        if (text.n == 0 || offset > (int64_t)c->text.n || c->text.over)
-                return; /* some is missing: the end has it */
         if (known && memcmp(c->text.p + at, text.p, known) != 0) {
                 if (at > 0)
                         return;

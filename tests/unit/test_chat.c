@@ -139,12 +139,14 @@ TEST(two_streams_of_one_turn_hear_the_same_even_if_one_came_late) {
         ask(&c, HI);
         say("text.delta", 0, "One ", NULL);
         ask(&d, HI);
-        say("text.delta", 4, "two ", NULL); /* he cannot place it */
+        assert_true(((const struct op_turn_run *)fake_calls->msg)->stream);
+        assert_false(((const struct op_turn_run *)fake_calls->next->msg)->stream);
+        say("text.delta", 4, "two ", NULL);
         assert_hears(&c, READY DELTA("One ", "One ") DELTA("two ", "One two "));
-        assert_hears(&d, READY);
-        say("text.delta", 0, "One two three", NULL); /* told from the start again, for him */
+        assert_hears(&d, READY DELTA("One ", "One ") DELTA("two ", "One two "));
+        say("text.delta", 0, "One two three", NULL); /* told from the start again, for somebody */
         assert_hears(&c, DELTA("three", "One two three"));
-        assert_hears(&d, DELTA("One two three", "One two three"));
+        assert_hears(&d, DELTA("three", "One two three"));
         fake_leave(&c);
         assert_int_equal(lefts, 0);
         say("text.delta", 13, "!", NULL);
@@ -173,6 +175,14 @@ TEST(an_answer_that_begins_anew_replaces_the_first_one) {
                                            "turn goes on.\"}") DELTA("Hello", "Hello"));
         fake_answer_next(STATUS_OK, "", ANSWER("Other words", "[]"));
         assert_hears(&c, DELTA("Other words", "Other words") TEXT_DONE("Other words") DONE);
+        ask(&c, HI);
+        delta("Good morn");
+        waiting_down(NULL, fake_openclaw);
+        delta("Good "); /* the first words of the next attempt, which happen to be the same */
+        delta("evening");
+        (void)hears(&c);
+        fake_answer_next(STATUS_OK, "", ANSWER("Good evening", "[]"));
+        assert_non_null(strstr(hears(&c), TEXT_DONE("Good evening")));
 }
 
 TEST(the_runner_hears_that_the_last_client_left) {

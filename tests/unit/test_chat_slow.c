@@ -142,6 +142,107 @@ TEST(a_text_over_its_bound_comes_with_the_end) {
         assert_true(n > 300000);
 }
 
+/* What a client that follows the contract shows: fullText replaces, a delta extends, text.done is the last word. */
+static void shown(struct slice stream, struct buf *text, unsigned *ret_confirms, unsigned *ret_ends) {
+        struct slice s;
+
+        for (const char *at = stream.p, *end; (at = memmem(at, (size_t)(stream.p + stream.n - at), "data: ", 6));) {
+                struct json doc, payload;
+                struct arena memory;
+                const char *why;
+                size_t where;
+
+                at += 6;
+                end = memchr(at, '\n', (size_t)(stream.p + stream.n - at));
+                assert_non_null(end);
+                arena_init(&memory, 8u << 20);
+                assert_int_equal(json_parse((struct slice){ at, (uint32_t)(end - at) }, &memory, &doc, &why, &where),
+                                 0);
+                assert_true(json_str(json_get(doc, "type"), &s));
+                payload = json_get(doc, "payload");
+                *ret_confirms += slice_is(s, "confirm.required");
+                *ret_ends += slice_is(s, "done");
+                if (json_str(json_get(payload, "fullText"), &s))
+                        buf_clear(text);
+                if (json_str(json_get(payload, "fullText"), &s) || json_str(json_get(payload, "delta"), &s))
+                        buf_slice(text, s);
+                arena_free(&memory);
+        }
+}
+
+/* One step of somebody: the turn goes on (or what was said is lost, or said again), a client reads, or time passes. */
+static void storm_step(uint64_t *luck, struct slice answer, size_t *said) {
+        static char piece[65537];
+        uint32_t n = dice(luck, dice(luck, 20) == 0 ? 60000 : 40), from = dice(luck, 10) ? (uint32_t)*said : 0;
+
+        switch (dice(luck, 10)) {
+        case 0:
+        case 1:
+                (void)fake_take(&c, dice(luck, 20000));
+                return;
+        case 2:
+                (void)fake_take(&d, SIZE_MAX);
+                return;
+        case 3:
+                say("confirm.required", -1, NULL, "{\"actionId\":\"a\",\"n\":1}");
+                return;
+        case 4:
+                waiting_tick(fake_waiting, text_mono_micros() + dice(luck, 29) * INT64_C(1000000));
+                return;
+        case 5:
+                if (dice(luck, 20) == 0)
+                        say("deliverable.cv", -1, NULL, large(100000, (char)('a' + dice(luck, 26))));
+                return;
+        default:
+                if (from + n > answer.n)
+                        n = answer.n - from;
+                if (from + n > *said)
+                        *said = from + n;
+                (void)snprintf(piece, sizeof piece, "%.*s", (int)n, answer.p + from);
+                if (dice(luck, 50))
+                        say("text.delta", from, piece, NULL);
+        }
+}
+
+TEST(whatever_happens_on_the_way_the_client_ends_with_the_answer) {
+        static char answer[100001], body[120000];
+        unsigned confirms, ends;
+        struct buf text;
+
+        buf_init(&text, 4u << 20);
+        for (uint64_t round = 1; round <= 40; round++) {
+                uint64_t luck = round * 7919;
+                uint32_t n = dice(&luck, sizeof answer - 1);
+                size_t said = 0;
+
+                for (uint32_t i = 0; i < n; i++)
+                        answer[i] = (char)('a' + dice(&luck, 26));
+                answer[n] = 0;
+                ask(&c, HI);
+                ask(&d, HI);
+                for (unsigned i = 0; i < 300; i++)
+                        storm_step(&luck, (struct slice){ answer, n }, &said);
+                (void)snprintf(body, sizeof body,
+                               "{\"ok\":true,\"text\":\"%s\",\"events\":[{\"type\":\"confirm.required\",\"payload\":"
+                               "{\"actionId\":\"a\"}}]}",
+                               answer);
+                fake_answer_next(STATUS_OK, "", body);
+                fake_answer_next(STATUS_OK, "", body);
+                for (struct fake_client *who = &c; who; who = who == &c ? &d : NULL) {
+                        while (!who->ended)
+                                assert_true(fake_take(who, 30000));
+                        buf_clear(&text);
+                        confirms = ends = 0;
+                        shown(buf_view(&who->body), &text, &confirms, &ends);
+                        assert_slice(buf_view(&text), answer);
+                        assert_int_equal(confirms, 1);
+                        assert_int_equal(ends, 1);
+                }
+        }
+        assert_int_equal(lefts, 0);
+        buf_free(&text);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -151,6 +252,7 @@ int main(void) {
                 T(a_deliverable_larger_than_the_queue_arrives_whole_and_in_its_place),
                 T(what_waits_for_a_client_is_bounded),
                 T(a_text_over_its_bound_comes_with_the_end),
+                T(whatever_happens_on_the_way_the_client_ends_with_the_answer),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
