@@ -212,6 +212,7 @@ static void stop(struct waiter *w, bool late) {
         struct chat *c = chat_of(w);
 
         (void)late;
+        c->stopping = true;
         if (!c->last)
                 say_error(c, STATUS_OPENCLAW_UNAVAILABLE, SLICE(WAITER_WHY), (struct json){ 0 });
         (void)chat_push(c); /* best effort: a full queue has no room for a reason */

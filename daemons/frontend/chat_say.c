@@ -202,7 +202,8 @@ void chat_event(struct chat *c, struct slice type, struct slice payload, bool ag
 /* True if `out` is empty now. */
 static bool pour(struct chat *c) {
         while (c->out.n > 0) {
-                size_t queued = http_stream_queued(c->http), room = queued < CHAT_ROOM ? CHAT_ROOM - queued : 0;
+                size_t most = c->stopping ? HTTP_STREAM_QUEUE : CHAT_ROOM;
+                size_t queued = http_stream_queued(c->http), room = queued < most ? most - queued : 0;
                 size_t n = c->out.n < room ? c->out.n : room;
 
                 if (queued == 0)

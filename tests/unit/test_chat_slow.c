@@ -14,6 +14,9 @@ TEST(a_silent_stream_beats_and_a_client_that_takes_nothing_is_let_go) {
         assert_hears(&c, "");
         waiting_tick(fake_waiting, later(16));
         assert_hears(&c, ": hb\n\n");
+        waiting_tick(fake_waiting, later(500)); /* whom nobody told anything does not stall */
+        assert_false(c.ended);
+        assert_hears(&c, ": hb\n\n");
         delta("x");
         waiting_tick(fake_waiting, later(29)); /* no beat: there is something he has not taken */
         assert_false(c.ended);
@@ -57,6 +60,8 @@ static unsigned joined(struct slice stream, struct buf *text) {
 
 TEST(deltas_for_a_slow_client_become_fewer_and_none_is_lost) {
         struct buf want, have;
+        const char *change;
+        size_t halfway = 0;
         unsigned n;
 
         buf_init(&want, 1u << 20);
@@ -69,6 +74,8 @@ TEST(deltas_for_a_slow_client_become_fewer_and_none_is_lost) {
                 buf_str(&want, text);
                 delta(text);
                 if (i == 1000)
+                        halfway = want.n;
+                if (i == 1000)
                         say("speaker.change", -1, NULL, "{\"speaker\":\"mariana\"}");
                 assert_true(http_stream_queued(c.out) <= HTTP_STREAM_QUEUE);
         }
@@ -80,6 +87,11 @@ TEST(deltas_for_a_slow_client_become_fewer_and_none_is_lost) {
         n = joined(buf_view(&c.body), &have);
         assert_true(slice_eq(buf_view(&have), buf_view(&want)));
         assert_in_range(n, 20, 500);
+        change = strstr(hears(&c), "event: speaker.change\n");
+        assert_non_null(change);
+        buf_clear(&have);
+        (void)joined((struct slice){ c.body.p, (uint32_t)(change - c.body.p) }, &have);
+        assert_int_equal(have.n, halfway); /* in its place */
         assert_int_equal(times(hears(&c), "event: error\n"), 1);
         buf_free(&want);
         buf_free(&have);
@@ -110,6 +122,18 @@ TEST(a_deliverable_larger_than_the_queue_arrives_whole_and_in_its_place) {
         assert_true(strstr(all, "\"delta\":\" after\"") > cv + 1000000);
         assert_int_equal(times(all, "event: done\n"), 1);
         assert_int_equal(c.body.n > 1000000, 1);
+}
+
+TEST(who_has_not_taken_the_answer_yet_hears_no_error_when_the_process_stops) {
+        ask(&c, HI);
+        say("deliverable.cv", -1, NULL, large(200000, 'a'));
+        fake_answer_next(STATUS_OK, "", ANSWER("x", "[]"));
+        assert_false(c.ended);
+        waiting_drain(NULL, false);
+        assert_true(c.ended);
+        assert_null(strstr(hears(&c), "event: error"));
+        assert_non_null(strstr(hears(&c), "event: done"));
+        assert_int_equal(lefts, 0);
 }
 
 TEST(what_waits_for_a_client_is_bounded) {
@@ -250,6 +274,7 @@ int main(void) {
                 T(a_silent_stream_beats_and_a_client_that_takes_nothing_is_let_go),
                 T(deltas_for_a_slow_client_become_fewer_and_none_is_lost),
                 T(a_deliverable_larger_than_the_queue_arrives_whole_and_in_its_place),
+                T(who_has_not_taken_the_answer_yet_hears_no_error_when_the_process_stops),
                 T(what_waits_for_a_client_is_bounded),
                 T(a_text_over_its_bound_comes_with_the_end),
                 T(whatever_happens_on_the_way_the_client_ends_with_the_answer),
