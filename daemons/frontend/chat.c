@@ -188,6 +188,7 @@ static void away(struct waiter *w) {
 
         if (!c->to)
                 return;
+        c->anew = true;
         chat_status(c, "loading", "The assistant is restarting; your turn goes on.");
         push(c);
 }
@@ -211,6 +212,7 @@ static void stop(struct waiter *w, bool late) {
         struct chat *c = chat_of(w);
 
         (void)late;
+        c->stopping = true;
         if (!c->last)
                 say_error(c, STATUS_OPENCLAW_UNAVAILABLE, SLICE(WAITER_WHY), (struct json){ 0 });
         (void)chat_push(c); /* best effort: a full queue has no room for a reason */
@@ -244,15 +246,30 @@ static struct chat *chat_new(struct frontend *f, const struct op_turn_run *m, en
                 (void)slice_copy(m->conversation_id, c->conversation, sizeof c->conversation);
         buf_init(&c->text, CHAT_TEXT_MAX);
         buf_init(&c->out, CHAT_OUT_MAX);
+        chat_status(c, "ready", "Starting...");
         return c;
 }
 
-static enum status ask(struct chat *c, const struct op_turn_run *m) {
+/* Who streams the same turn here already: what he hears is for us too. */
+static struct chat *companion(const struct chat *c) {
+        for (struct waiter *w = waiter_before(&c->waiter); w; w = waiter_before(w))
+                if (chat_of(w)->to)
+                        return chat_of(w);
+        return NULL;
+}
+
+static enum status ask(struct chat *c, struct op_turn_run *m) {
         struct channel *to = frontend_peer(c->f, OPENCLAW);
+        const struct chat *other = companion(c);
         enum status s;
 
         if (!to || !channel_up(to))
                 return STATUS_OPENCLAW_UNAVAILABLE;
+        if (other) { /* its events are told once to a process, and as long as anybody of it waits */
+                OP_SET(turn_run, m, stream, false);
+                memcpy(c->message, other->message, sizeof c->message);
+                chat_text(c, 0, buf_view(&other->text));
+        }
         s = channel_call(to, OP_turn_run, m, (unsigned)call_patience(OP_turn_run) * 1000, answered, c);
         if (s == STATUS_OK)
                 c->to = to;
@@ -281,6 +298,5 @@ void route_chat(struct frontend *f, struct http_request *r, const struct route *
                 chat_free(c, true);
                 return;
         }
-        chat_status(c, "ready", "Starting...");
         push(c);
 }

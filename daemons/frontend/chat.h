@@ -30,8 +30,10 @@ struct chat {
         int64_t spoke, since; /* monotonic: the last frame; the queue is not empty since */
         uint64_t seen[CHAT_SEEN_MAX];
         unsigned n_seen;
-        bool last;   /* the last frame is in `out` */
-        bool broken; /* over a bound */
+        bool anew;     /* who ran it is gone: its next words are another answer's first */
+        bool last;     /* the last frame is in `out` */
+        bool stopping; /* what does not leave now never does */
+        bool broken;   /* over a bound */
 };
 
 /* What the turn says of itself: {"conversationId":..,"messageId":..}. */

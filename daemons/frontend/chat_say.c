@@ -90,11 +90,16 @@ static void begin_anew(struct chat *c) {
 
 /* Several may tell us the same: what is known already is not told again. */
 void chat_text(struct chat *c, int64_t offset, struct slice text) {
-        size_t at = offset < 0 || (uint64_t)offset > c->text.n ? c->text.n : (size_t)offset;
+        size_t next = c->anew ? 0 : c->text.n, at = offset < 0 ? next : (size_t)offset;
+
+        if (text.n == 0 || at > (c->anew ? 0 : c->text.n) || c->text.over)
+                return; /* some is missing: the end has it */
+        if (c->anew)
+                begin_anew(c);
+        c->anew = false;
+
         size_t known = c->text.n - at < text.n ? c->text.n - at : text.n;
 
-        if (text.n == 0 || offset > (int64_t)c->text.n || c->text.over)
-                return; /* some is missing: the end has it */
         if (known && memcmp(c->text.p + at, text.p, known) != 0) {
                 if (at > 0)
                         return;
@@ -197,7 +202,8 @@ void chat_event(struct chat *c, struct slice type, struct slice payload, bool ag
 /* True if `out` is empty now. */
 static bool pour(struct chat *c) {
         while (c->out.n > 0) {
-                size_t queued = http_stream_queued(c->http), room = queued < CHAT_ROOM ? CHAT_ROOM - queued : 0;
+                size_t most = c->stopping ? HTTP_STREAM_QUEUE : CHAT_ROOM;
+                size_t queued = http_stream_queued(c->http), room = queued < most ? most - queued : 0;
                 size_t n = c->out.n < room ? c->out.n : room;
 
                 if (queued == 0)

@@ -58,6 +58,15 @@ enum status waiter_join(struct frontend *f, struct waiter *w, const struct op_tu
         return STATUS_OK;
 }
 
+struct waiter *waiter_before(const struct waiter *w) {
+        struct waiter *other;
+
+        for (other = LIST_NEXT(w, link); other; other = LIST_NEXT(other, link))
+                if (other->ev == w->ev && same(other, w->key))
+                        return other;
+        return NULL;
+}
+
 static bool waited_for(struct waiting *t, const unsigned char key[static 16]) {
         const struct waiter *w;
 

@@ -36,6 +36,8 @@ enum status waiter_join(struct frontend *f, struct waiter *w, const struct op_tu
                         const struct waiter_events *ev);
 /* `left`: its client did, before the answer; if he was the last one, the turn's runner is told. */
 void waiter_leave(struct frontend *f, struct waiter *w, bool left);
+/* Who came before w, or before whoever this said last, for the same turn and in the same way. */
+struct waiter *waiter_before(const struct waiter *w);
 #define WAITER_WHY "this process is restarting; send the request again with the same Idempotency-Key"
 
 struct waiting *waiting_new(struct frontend *f);

@@ -204,9 +204,18 @@ TEST(a_process_that_stops_gives_turns_time_and_then_says_where_to_ask) {
         fake_answer_next(STATUS_OK, "", "{}");
 }
 
+static unsigned events_heard;
+
+static void hear(struct waiter *w, const struct op_turn_event *m) {
+        (void)m;
+        assert_string_equal(w->command, "k9");
+        events_heard++;
+}
+
 TEST(as_many_wait_as_may) {
         struct waiter *all = calloc(WAITING_MAX, sizeof *all);
-        static const struct waiter_events quiet = { 0 };
+        static const struct waiter_events quiet = { .event = hear };
+        struct op_turn_event e = { 0 };
         struct op_turn_run m = { 0 };
         char key[16];
 
@@ -218,6 +227,13 @@ TEST(as_many_wait_as_may) {
                 OP_SET(turn_run, &m, command_id, slice_of(key));
                 assert_int_equal(waiter_join(NULL, &all[i], &m, &quiet), STATUS_OK);
         }
+        OP_SET(turn_event, &e, account_id, SLICE("acme"));
+        OP_SET(turn_event, &e, actor_id, SLICE("ann"));
+        OP_SET(turn_event, &e, command_id, SLICE("k9"));
+        OP_SET(turn_event, &e, type, SLICE("status"));
+        events_heard = 0;
+        waiting_event(NULL, &e);
+        assert_int_equal(events_heard, 1);
         call("{\"text\":\"hi\"}");
         assert_int_equal(c.status, STATUS_BUSY);
         waiter_leave(NULL, &all[7], true);
