@@ -1,4 +1,4 @@
-/* gateway_rig.h - for the tests of the way out: a gateway on loopback that answers by script, on the test's own loop. */
+/* gateway_rig.h - for the tests of the way out: a gateway on loopback, scripted, on the test's own loop. */
 #pragma once
 
 #include "unit.h"

@@ -1,5 +1,5 @@
-/* test_gateway_tls - with whom TLS is spoken: whose certificate is trusted, for which name; anything else ends by its own
- * status, and nothing of the request is told to it. */
+/* test_gateway_tls - whose certificate is trusted, for which name; any other ends by its own status, and hears nothing
+ * of the request. */
 #include "gateway_rig.h"
 
 #include <openssl/evp.h>
