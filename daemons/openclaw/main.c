@@ -1,4 +1,4 @@
-/* main.c - lifeos-openclaw: runs AI turns; reaches the configured gateway, the writer and the frontends only. */
+/* main.c - lifeos-openclaw: runs AI turns; reaches the configured gateway, the writer and the frontends, nothing else. */
 #include "daemon.h"
 #include "jsonw.h"
 #include "openclaw.h"
