@@ -1,4 +1,4 @@
-/* gateway_rig.h - for the tests of the way out: a gateway on loopback that answers by script, on the test's own loop. */
+/* gateway_rig.h - for the tests of the way out: a gateway on loopback, scripted, on the test's own loop. */
 #pragma once
 
 #include "unit.h"
@@ -42,7 +42,7 @@ struct reply {
         unsigned chunk;     /* bytes a write; 0: all */
         bool hold;          /* stays open when all is said */
         bool reset;         /* ends with a reset instead of a close */
-        bool deaf;          /* closes before it has read */
+        bool deaf;          /* it need not understand the request */
 };
 
 #define CONNS_MAX 32
@@ -126,7 +126,7 @@ static inline void on_conn(struct ev_loop *l, ev_io *w, int revents) {
                 }
                 if (n > 0 && c->reply == NULL)
                         buf_add(&c->in, bytes, (size_t)n);
-                if (c->reply == NULL && request_complete(&c->in)) {
+                if (c->reply == NULL && (server.otherwise.deaf || request_complete(&c->in))) {
                         size_t keep = c->in.n < sizeof server.request - 1 ? c->in.n : sizeof server.request - 1;
                         memcpy(server.request, c->in.p, keep);
                         server.request[keep] = '\0';
