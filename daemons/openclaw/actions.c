@@ -151,8 +151,8 @@ static void refuse_later(struct action *a, enum status s) {
         action_wake(a, 0);
 }
 
-static void go(struct place *p) {
-        struct action *a = (struct action *)((char *)p - offsetof(struct action, place));
+static void go(void *who) {
+        struct action *a = who;
         enum status s = STATUS_OPENCLAW_UNAVAILABLE;
         ev_timer_stop(a->all->loop, &a->timer);
         a->state = ACTION_ASKING;
@@ -267,7 +267,7 @@ static struct action *action_new(struct actions *all, const struct op_action_run
         if (a == NULL)
                 return NULL;
         a->all = all;
-        a->place.go = go;
+        a->place = (struct place){ .go = go, .who = a };
         a->until = text_mono_micros() + setting_int(SETTING_turn_queue_seconds) * 1000000;
         arena_init(&a->arena, 8192);
         arena_init(&a->run_arena, ACTION_RUN_MAX);
