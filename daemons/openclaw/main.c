@@ -1,4 +1,5 @@
 /* main.c - lifeos-openclaw: runs AI turns; reaches the configured gateway, the writer and the frontends, nothing else. */
+#include "actions.h"
 #include "daemon.h"
 #include "jsonw.h"
 #include "openclaw.h"
@@ -26,6 +27,10 @@ static void turn_run(struct openclaw *o, const struct request *r) {
         turns_run(o->turns, r);
 }
 
+static void action_run(struct openclaw *o, const struct request *r) {
+        actions_run(o->actions, r);
+}
+
 static void turn_left(struct openclaw *o, const struct request *r) {
         turns_left(o->turns, r);
 }
@@ -38,10 +43,8 @@ static const struct {
         enum op op;
         openclaw_fn *handle;
 } handlers[] = {
-        { OP_openclaw_health, health },
-        { OP_turn_run, turn_run },
-        { OP_turn_left, turn_left },
-        { OP_turn_stopped, turn_stopped },
+        { OP_openclaw_health, health }, { OP_turn_run, turn_run },         { OP_turn_left, turn_left },
+        { OP_action_run, action_run },  { OP_turn_stopped, turn_stopped },
 };
 
 static void on_request(void *arg, struct request *r) {
@@ -62,6 +65,7 @@ static void on_down(void *arg, struct channel *c) {
         const struct openclaw *o = d->state;
 
         turns_down(o->turns, c);
+        actions_down(o->actions, c);
 }
 
 /* Started whatever the gateway does: clients then hear why there is no AI, and all else of the appliance works. */
@@ -88,6 +92,7 @@ static void dial(struct daemon *d) {
         daemon_peer_path(d, WRITER, 1, path);
         o->writer = hub_dial(d->hub, WRITER, 1, path);
         o->turns = turns_new(d->loop, o->gateway, o->writer, o->runner);
+        o->actions = actions_new(d->loop, o->gateway, o->writer, o->runner, turns_places(o->turns));
         for (int64_t i = 1; i <= setting_int(SETTING_frontend_instances); i++) {
                 daemon_peer_path(d, FRONTEND, (uint8_t)i, path);
                 hub_dial(d->hub, FRONTEND, (uint8_t)i, path);
@@ -99,7 +104,9 @@ static void dial(struct daemon *d) {
 static bool drained(struct daemon *d) {
         const struct openclaw *o = d->state;
 
-        return turns_drain(o->turns) && hub_idle(d->hub);
+        bool turns = turns_drain(o->turns), actions = actions_drain(o->actions);
+
+        return turns && actions && hub_idle(d->hub);
 }
 
 int main(int argc, char **argv) {

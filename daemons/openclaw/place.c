@@ -37,7 +37,7 @@ static void pump(struct places *s) {
         while (s->first != NULL && s->in < s->max) {
                 struct place *p = s->first;
                 move(s, p, PLACE_IN);
-                p->go(p);
+                p->go(p->who);
         }
         s->pumping = false;
 }

@@ -9,7 +9,8 @@ enum place_at { PLACE_OUT, PLACE_ASIDE, PLACE_QUEUED, PLACE_IN };
 struct place {
         enum place_at at;
         struct place *next, **link; /* in the queue */
-        void (*go)(struct place *p);
+        void (*go)(void *who);
+        void *who;
 };
 
 struct places {

@@ -138,9 +138,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents) {
         }
 }
 
-static void go(struct place *p) {
-        struct turn *t = (struct turn *)((char *)p - offsetof(struct turn, place));
-        turn_begin(t);
+static void go(void *who) {
+        turn_begin(who);
 }
 
 static struct turn *turn_new(struct turns *all) {
@@ -148,7 +147,7 @@ static struct turn *turn_new(struct turns *all) {
         if (t == NULL)
                 return NULL;
         t->all = all;
-        t->place.go = go;
+        t->place = (struct place){ .go = go, .who = t };
         t->arrived = text_mono_micros();
         t->until = t->arrived + setting_int(SETTING_turn_queue_seconds) * 1000000;
         arena_init(&t->arena, ARENA_MAX);
