@@ -215,7 +215,7 @@ SELECT t.eq((t.begin('s1', 't1', who => 'boss', role => 'admin')).status, 'OK'),
 SELECT t.eq(c.user_id, 'u1') FROM lifeos.call_session c;
 
 --- a suspended account has no turns; what runs may end
-SELECT t.create('s1'), t.begin('s1', 't1'), api.account_set('x1', 'acc', 'suspended', NULL, '\x00');
+SELECT t.create('s1'), t.begin('s1', 't1'), api.account_set('x1', 'acc', 'suspended', NULL, NULL, NULL, NULL, '\x00');
 SELECT t.eq((t.begin('s1', 't2')).status, 'ACCOUNT_SUSPENDED'), t.eq((t.begin('c1', 't2', chat => true)).status, 'ACCOUNT_SUSPENDED'), t.eq((t.stop('s1')).status, 'ACCOUNT_SUSPENDED'),
        t.eq((t.end('s1', 't1', 'abc')).status, 'OK');
 
