@@ -9,7 +9,7 @@
  * Memory: 4 bytes a line, and 32 a line of what is not equal at both ends, of which each text may have DIFF_LINES_MAX.
  */
 #define DIFF_LINES_MAX 262144u
-#define DIFF_WORK      4000000u /* a good bound for a daemon that serves others meanwhile: some ten milliseconds */
+#define DIFF_WORK      2000000u /* for a daemon whose other clients wait meanwhile; enough for a thousand changed lines */
 
 struct diff_text {
         struct slice text;
