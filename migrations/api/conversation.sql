@@ -154,7 +154,7 @@ BEGIN
         END IF;
         UPDATE lifeos.confirmation f SET state = 'void', closed_at = lib.now_ms()
         WHERE f.account_id = c.account_id AND f.session_id = c.conversation_id AND f.state = 'open';
-        UPDATE lifeos.action a SET answer = NULL, message = NULL, metadata = '{}'
+        UPDATE lifeos.action a SET message = NULL, metadata = '{}'
         WHERE a.account_id = c.account_id AND a.session_id = c.conversation_id AND c.deleted_at IS NULL;
         UPDATE lifeos.action_version v SET summary = NULL, arguments = NULL
         FROM (SELECT o.action_id, o.version FROM lifeos.action_version o

@@ -39,7 +39,7 @@ BEGIN
                                             SELECT w.agent_ordinal FROM told w) gone
         WHERE m.account_id = account_id AND m.conversation_id = session_id AND m.ordinal = gone.ordinal;
         WITH told AS (
-                UPDATE lifeos.action a SET answer = NULL, message = NULL, metadata = '{}'
+                UPDATE lifeos.action a SET message = NULL, metadata = '{}'
                 WHERE a.account_id = account_id AND a.session_id = session_id AND a.lease_until IS NULL
                       AND EXISTS (SELECT FROM unnest(a.sequences) q WHERE q BETWEEN since AND till)
                 RETURNING a.action_id)
