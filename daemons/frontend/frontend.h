@@ -74,6 +74,8 @@ typedef void route_fn(struct frontend *f, struct http_request *r, const struct r
 route_fn route_call, route_webhook, route_events, route_stream, route_health, route_ready, route_root, route_metrics,
         route_socket, route_asset;
 
+route_fn route_diff; /* diff_route.c */
+
 /* socket_shake.c: the token that a subprotocol carries; false: none does. */
 bool socket_bearer(const struct http_request *r, struct slice *ret);
 

@@ -93,7 +93,8 @@ BEGIN
         IF actor_role NOT IN ('owner', 'admin', 'member') THEN
                 RETURN lib.refuse('FORBIDDEN');
         ELSIF may = 'OK' AND session_id IS NOT NULL THEN
-                may := (lib.session_see(account_id, actor_id, actor_role, session_id, 'write')).status;
+                may := (lib.session_see(account_id, actor_id, actor_role, session_id, 'write',
+                                        '{session,conversation}')).status;
         END IF;
         reply := lib.command_begin(may, account_id, actor_id, session_id, command_id, command_hash,
                                    'deliverable_create');

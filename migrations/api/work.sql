@@ -74,21 +74,6 @@ BEGIN
         RETURN 'expired';
 END $$;
 
-CREATE FUNCTION lib.work_turn(account_id text, session_id text, turn_id text) RETURNS text
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_variable
-DECLARE
-        t lifeos.turn;
-BEGIN
-        SELECT * INTO t FROM lifeos.turn x WHERE x.account_id = account_id AND x.conversation_id = session_id
-               AND x.turn_id = turn_id AND x.status = 'running' FOR NO KEY UPDATE;
-        IF NOT FOUND OR t.lease_until > lib.now() THEN
-                RETURN 'kept';
-        END IF;
-        PERFORM lib.turn_interrupt(account_id, session_id, turn_id);
-        RETURN 'expired';
-END $$;
-
 CREATE FUNCTION api.work_expire(account_id text, session_id text, kind text, id text) RETURNS api.reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -98,7 +83,8 @@ BEGIN
         IF NOT lib.stream_lock(account_id, session_id) THEN
                 RETURN lib.refuse('SESSION_NOT_FOUND');
         END IF;
-        result := CASE kind WHEN 'turn' THEN lib.work_turn(account_id, session_id, id)
+        result := CASE kind WHEN 'turn' THEN CASE WHEN lib.turn_interrupt(account_id, session_id, id) THEN 'expired'
+                                                  ELSE 'kept' END
                             WHEN 'action' THEN lib.work_action(account_id, session_id, id)
                             ELSE lib.work_confirmation(account_id, session_id, id) END;
         reply.status := 'OK';
@@ -129,7 +115,7 @@ BEGIN
         FROM (SELECT w.*, row_number() OVER (ORDER BY w.at) AS n
               FROM ((SELECT t.account_id, t.conversation_id AS session_id, 'turn' AS kind, t.turn_id AS id,
                             t.lease_until AS at
-                     FROM lifeos.turn t WHERE t.status = 'running' AND t.lease_until <= now
+                     FROM lifeos.turn t WHERE t.status = 'running' AND t.lease_until < now
                      ORDER BY t.lease_until LIMIT "limit" + 1)
                     UNION ALL
                     (SELECT a.account_id, a.session_id, 'action', a.action_id, a.lease_until

@@ -273,8 +273,7 @@ struct slice http_media_type(const struct http_request *r) {
 
 /* The end of the path, whatever the parameter: the fakes' paths have one at most. */
 struct slice route_param(const struct route *route, const struct http_request *r, const char *name) {
-        (void)route;
-        assert_string_equal(name, "sessionId");
+        assert_non_null(strstr(route->path, name));
         return r->path;
 }
 
