@@ -5,46 +5,24 @@
 -- An action whose runner was not heard of for this long after its lease is taken for dead, in microseconds.
 CREATE FUNCTION lib.work_grace() RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT 60000000::bigint $$;
 
--- The salt of the call's or the chat's own event ids.
-CREATE FUNCTION lib.work_salt(account_id text, stream_id text) RETURNS bytea LANGUAGE sql STABLE AS $$
-        SELECT coalesce((SELECT c.id_salt FROM lifeos.call_session c WHERE c.account_id = $1 AND c.session_id = $2),
-                        (SELECT c.id_salt FROM lifeos.conversation c WHERE c.account_id = $1 AND c.conversation_id = $2))
-$$;
-
 -- It will not be done any more; its listeners are told why. The caller holds the stream.
-CREATE FUNCTION lib.work_give_up(a lifeos.action, status text, code text, message text, retryable boolean,
-                                 at bigint) RETURNS void
+CREATE FUNCTION lib.work_give_up(a lifeos.action) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_variable
 BEGIN
-        UPDATE lifeos.action x SET status = status, code = code, message = message, ended_at = at, updated_at = at,
-               lease_until = NULL
-        WHERE x.account_id = a.account_id AND x.session_id = a.session_id AND x.action_id = a.action_id;
-        PERFORM lib.emit(a.account_id, a.session_id,
-                         lib.event_id(lib.work_salt(a.account_id, a.session_id), a.session_id, 'action.failed',
-                                      a.action_id || ' ' || code),
-                         'action.failed', '{"actionId":' || lib.js(a.action_id) || ',"code":' || lib.js(code)
-                                 || ',"message":' || lib.js(message) || ',"retryable":' || retryable::text || '}',
-                         'session', 'sweep', at, at);
-        PERFORM lib.audit(a.account_id, a.session_id, 'sweep', 'system', 'work_expire', 'OK',
-                          lib.object('{actionId,actionType,version,from,to,code}',
-                                     ARRAY[lib.js(a.action_id), lib.js(a.action_type), a.version::text,
-                                           lib.js(a.status), lib.js(status), lib.js(code)]));
+        PERFORM lib.action_save(a);
+        PERFORM lib.action_audit(a, 'sweep', 'system', 'work_expire', 'OK', '{code}', ARRAY[lib.js(a.code)]);
 END $$;
 
 CREATE FUNCTION lib.work_action(account_id text, session_id text, action_id text) RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_variable
 DECLARE
-        a lifeos.action;
-        now bigint := lib.now_ms();
+        a lifeos.action := lib.action_find(account_id, session_id, action_id);
 BEGIN
-        SELECT * INTO a FROM lifeos.action x WHERE x.account_id = account_id AND x.session_id = session_id
-               AND x.action_id = action_id FOR NO KEY UPDATE;
-        IF a.lease_until IS NULL OR a.lease_until > now - lib.work_grace() THEN
+        IF a.lease_until IS NULL OR a.lease_until > lib.now() - lib.work_grace() THEN
                 RETURN 'kept';
         END IF;
-        PERFORM lib.work_give_up(a, 'failed', 'ACTION_EXECUTION_FAILED', 'nobody finished it in time', true, now);
+        PERFORM lib.work_give_up(lib.action_give_up(a, 'failed', 'ACTION_EXECUTION_FAILED',
+                                                    'nobody finished it in time', 'sweep'));
         RETURN 'expired';
 END $$;
 
@@ -53,23 +31,19 @@ CREATE FUNCTION lib.work_confirmation(account_id text, session_id text, action_i
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-        a lifeos.action;
-        given_up bigint;
-        now bigint := lib.now_ms();
+        a lifeos.action := lib.action_find(account_id, session_id, action_id);
+        c lifeos.confirmation;
 BEGIN
-        SELECT * INTO a FROM lifeos.action x WHERE x.account_id = account_id AND x.session_id = session_id
-               AND x.action_id = action_id FOR NO KEY UPDATE;
-        UPDATE lifeos.confirmation c SET state = 'expired', closed_at = now, closed_by = 'sweep'
-        WHERE c.account_id = account_id AND c.session_id = session_id AND c.action_id = action_id
-              AND c.state = 'open' AND c.expires_at <= now
-        RETURNING c.version INTO given_up;
-        IF given_up IS NULL THEN
+        SELECT * INTO c FROM lifeos.confirmation x WHERE x.account_id = account_id AND x.session_id = session_id
+               AND x.action_id = action_id AND x.state = 'open' AND x.expires_at <= lib.now();
+        IF NOT FOUND THEN
                 RETURN 'kept';
-        ELSIF a.version = given_up AND a.status IN ('proposed', 'requires_confirmation') THEN
-                PERFORM lib.work_give_up(a, 'expired', 'CONFIRMATION_EXPIRED', 'nobody confirmed it in time', false, now);
+        ELSIF a.status = 'requires_confirmation' AND a.version = c.version THEN
+                PERFORM lib.work_give_up(lib.action_lapse(a, 'sweep'));
         ELSE
-                PERFORM lib.audit(account_id, session_id, 'sweep', 'system', 'work_expire', 'OK',
-                                  lib.object('{actionId,confirmationOf}', ARRAY[lib.js(action_id), given_up::text]));
+                PERFORM lib.confirmation_close(a, 'expired', 'sweep');
+                PERFORM lib.action_audit(a, 'sweep', 'system', 'work_expire', 'OK', '{confirmationOf}',
+                                         ARRAY[c.version::text]);
         END IF;
         RETURN 'expired';
 END $$;

@@ -12,7 +12,7 @@ BEGIN
         PERFORM t.eq(t.payload('s1', 'action.failed'),
                      '{"actionId":"a1","code":"CONFIRMATION_EXPIRED","message":"nobody confirmed it in time","retryable":false}');
         PERFORM t.eq((SELECT string_agg(a.actor_id || ' ' || a.detail::text, ';') FROM lifeos.audit a WHERE a.action = 'work_expire'),
-                     'sweep {"actionId":"a1","actionType":"cv.edit","version":1,"from":"requires_confirmation","to":"expired","code":"CONFIRMATION_EXPIRED"}');
+                     'sweep {"actionId":"a1","actionType":"cv.edit","code":"CONFIRMATION_EXPIRED","policyVersion":"' || lib.policy_version() || '","status":"expired","version":1}');
         PERFORM t.eq((SELECT a.ended_at IS NOT NULL FROM lifeos.action a)::text, 'true');
         PERFORM t.eq(t.work_due(), '');
         PERFORM t.eq(t.expire('confirmation', 'a1'), 'kept');
