@@ -2,7 +2,7 @@
 SELECT t.create('s1');
 SELECT t.eq(b.status, 'OK'), t.eq(b.head, 4), t.eq(b.session_id, 's1'), t.eq(b.body ->> 'state', 'run'), t.eq(b.body ->> 'attempt', '1'),
        t.eq(b.body ->> 'history', '[]'), t.eq(b.body ->> 'outcomes', '[]'), t.eq(b.body ->> 'stored', '0'), t.eq(b.body ->> 'tokensLeft', NULL),
-       t.eq(b.body ->> 'voice', NULL), t.eq(b.body ->> 'persona', 'both'), t.eq(b.body ->> 'conversationId', 's1'), t.eq(b.body ->> 'turnId', 't1')
+       t.eq(b.body #>> '{voice,persona}' || (b.body #>> '{voice,synthesisAllowed}'), 'bothtrue'), t.eq(b.body ->> 'persona', 'both'), t.eq(b.body ->> 'conversationId', 's1'), t.eq(b.body ->> 'turnId', 't1')
 FROM t.begin('s1', 't1', 'hello there') b;
 SELECT t.eq(t.types('s1'), 'call.started call.turn.owner_changed transcript.final call.turn.owner_changed');
 SELECT t.eq(t.payload('s1', 'call.turn.owner_changed'), '{"callId":"s1","owner":"agent","reason":"assistant_processing","turnId":"t1"}'),
@@ -215,7 +215,7 @@ SELECT t.eq((t.begin('s1', 't1', who => 'boss', role => 'admin')).status, 'OK'),
 SELECT t.eq(c.user_id, 'u1') FROM lifeos.call_session c;
 
 --- a suspended account has no turns; what runs may end
-SELECT t.create('s1'), t.begin('s1', 't1'), api.account_set('x1', 'acc', 'suspended', NULL, '\x00');
+SELECT t.create('s1'), t.begin('s1', 't1'), api.account_set('x1', 'acc', 'suspended', NULL, NULL, NULL, NULL, '\x00');
 SELECT t.eq((t.begin('s1', 't2')).status, 'ACCOUNT_SUSPENDED'), t.eq((t.begin('c1', 't2', chat => true)).status, 'ACCOUNT_SUSPENDED'), t.eq((t.stop('s1')).status, 'ACCOUNT_SUSPENDED'),
        t.eq((t.end('s1', 't1', 'abc')).status, 'OK');
 
