@@ -99,8 +99,7 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
         PERFORM 1 FROM lifeos.call_session s WHERE s.account_id = c.account_id AND s.session_id = c.conversation_id
                 AND s.status IN ('created', 'active');
-        IF FOUND OR EXISTS (SELECT FROM lifeos.turn t WHERE t.account_id = c.account_id
-                                   AND t.conversation_id = c.conversation_id AND t.status = 'running')
+        IF FOUND OR (lib.turn_running(c)).turn_id IS NOT NULL
                  OR EXISTS (SELECT FROM lifeos.action a WHERE a.account_id = c.account_id
                                    AND a.session_id = c.conversation_id AND a.lease_until IS NOT NULL) THEN
                 RETURN 'CONVERSATION_BUSY';

@@ -154,6 +154,21 @@ CREATE FUNCTION lib.conversation_of(account_id text, conversation_id text) RETUR
 LANGUAGE sql VOLATILE AS
 $$ SELECT c FROM lifeos.conversation c WHERE c.account_id = $1 AND c.conversation_id = $2 $$;
 
+-- The turn that runs; all NULL: none does. It is the newest message's, or none is. Both are read by their whole key: a
+-- plan made while the tables were young would walk all turns of the conversation.
+CREATE FUNCTION lib.turn_running(c lifeos.conversation) RETURNS lifeos.turn
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+        newest text;
+        t lifeos.turn;
+BEGIN
+        SELECT m.turn_id INTO newest FROM lifeos.message m
+        WHERE m.account_id = c.account_id AND m.conversation_id = c.conversation_id AND m.ordinal = c.messages;
+        SELECT * INTO t FROM lifeos.turn o
+        WHERE o.account_id = c.account_id AND o.conversation_id = c.conversation_id AND o.turn_id = newest;
+        RETURN CASE t.status WHEN 'running' THEN t END;
+END $$;
+
 -- Waits for the conversation, and finds the turn as it is then. All NULL: there is none.
 CREATE FUNCTION lib.turn_lock(account_id text, conversation_id text, turn_id text) RETURNS lifeos.turn
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$

@@ -98,7 +98,8 @@ BEGIN
                       lib.turn_history(t, a.history), lib.turn_outcomes(t), t.stored::text,
                       coalesce(lib.ai_budget(t.account_id, t.conversation_id, a.session_tokens,
                                              a.account_tokens)::text, 'null'),
-                      coalesce(lib.turn_voice(c)::text, 'null')]), told);
+                      CASE c.kind WHEN 'call' THEN lib.voice_state(c.account_id, c.conversation_id)::text ELSE 'null' END]),
+                told);
 END $$;
 
 -- Another turn runs; whoever replaces it has it stopped, and waits until it is.
@@ -214,8 +215,7 @@ BEGIN
         ELSIF lib.ai_budget(account_id, session_id, session_tokens, account_tokens) = 0 THEN
                 RETURN lib.refuse('TURN_BUDGET_SPENT');
         END IF;
-        SELECT * INTO t FROM lifeos.turn o
-        WHERE o.account_id = account_id AND o.conversation_id = session_id AND o.status = 'running';
+        t := lib.turn_running(c);
         IF t.lease_until >= lib.now() THEN
                 RETURN lib.turn_wait(a, t);
         ELSIF t.status IS NOT NULL THEN

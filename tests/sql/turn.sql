@@ -2,7 +2,7 @@
 SELECT t.create('s1');
 SELECT t.eq(b.status, 'OK'), t.eq(b.head, 4), t.eq(b.session_id, 's1'), t.eq(b.body ->> 'state', 'run'), t.eq(b.body ->> 'attempt', '1'),
        t.eq(b.body ->> 'history', '[]'), t.eq(b.body ->> 'outcomes', '[]'), t.eq(b.body ->> 'stored', '0'), t.eq(b.body ->> 'tokensLeft', NULL),
-       t.eq(b.body ->> 'voice', NULL), t.eq(b.body ->> 'persona', 'both'), t.eq(b.body ->> 'conversationId', 's1'), t.eq(b.body ->> 'turnId', 't1')
+       t.eq(b.body #>> '{voice,persona}' || (b.body #>> '{voice,synthesisAllowed}'), 'bothtrue'), t.eq(b.body ->> 'persona', 'both'), t.eq(b.body ->> 'conversationId', 's1'), t.eq(b.body ->> 'turnId', 't1')
 FROM t.begin('s1', 't1', 'hello there') b;
 SELECT t.eq(t.types('s1'), 'call.started call.turn.owner_changed transcript.final call.turn.owner_changed');
 SELECT t.eq(t.payload('s1', 'call.turn.owner_changed'), '{"callId":"s1","owner":"agent","reason":"assistant_processing","turnId":"t1"}'),
