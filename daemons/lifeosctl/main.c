@@ -124,7 +124,7 @@ static int help(int argc, char **argv) {
                         printf("%s", found ? "\n" : "");
                         help_one(&commands[i]);
                 } else {
-                        printf("%-18s %s\n", commands[i].words, commands[i].summary);
+                        printf("%-19s %s\n", commands[i].words, commands[i].summary);
                 }
                 found = true;
         }
