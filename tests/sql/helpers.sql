@@ -219,3 +219,15 @@ $$;
 CREATE FUNCTION t.is(action text) RETURNS text LANGUAGE sql AS $$
         SELECT a.status || coalesce(' ' || a.code, '') FROM lifeos.action a WHERE a.action_id = action
 $$;
+-- Keeps what the transaction holds until somebody waits for it.
+CREATE FUNCTION t.until_waited_for() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+        FOR i IN 1 .. 3000 LOOP
+                PERFORM pg_stat_clear_snapshot();
+                IF EXISTS (SELECT FROM pg_locks l WHERE NOT l.granted AND pg_backend_pid() = ANY (pg_blocking_pids(l.pid))) THEN
+                        RETURN;
+                END IF;
+                PERFORM pg_sleep(0.01);
+        END LOOP;
+        RAISE EXCEPTION 'nobody waited';
+END $$;
