@@ -60,7 +60,7 @@ TEST(a_turn_is_begun_told_stored_ended_and_answered) {
         assert_said(&a->body, "\\\"text\\\":\\\"Yes?\\\",\\\"cutOff\\\":true");
         assert_said(&a->body, "The user now says:\\nHello\"");
         assert_said(&a->body, "propose_outreach_send");
-        assert_said(&fake_events, "status||{\"type\":\"ready\"");
+        assert_said(&fake_events, "status||{\"type\":\"thinking\"");
         fake_delta(a, "Good ");
         fake_delta(a, "morning.");
         assert_said(&fake_events, "text.delta|Good|\ntext.delta| morning.|\n");
@@ -216,6 +216,15 @@ TEST(whoever_will_not_wait_hears_that_it_is_busy) {
         id = fake_turn("s1", "t2", "Two", refusing);
         fake_says(OP_turn_begin, STATUS_OK, WAIT);
         assert_int_equal(fake_replies[id].status, STATUS_TURN_BUSY);
+}
+
+TEST(a_turn_whose_own_process_died_is_waited_for_whatever_its_rule) {
+        unsigned id = fake_turn("s1", "t1", "Hello", refusing);
+        fake_says(OP_turn_begin, STATUS_OK, "{\"ok\":true,\"state\":\"wait\",\"running\":\"t1\"}");
+        assert_int_equal(fake_replies[id].n, 0);
+        fake_pass(100);
+        fake_says(OP_turn_begin, STATUS_OK, RUN);
+        assert_int_equal(fake_running(), 1);
 }
 
 TEST(a_replacing_turn_has_the_running_one_stopped_and_comes_first) {
@@ -547,6 +556,7 @@ int main(void) {
                 T(turns_of_a_conversation_run_one_after_the_other_in_order),
                 T(a_turn_that_ended_is_answered_while_another_runs),
                 T(whoever_will_not_wait_hears_that_it_is_busy),
+                T(a_turn_whose_own_process_died_is_waited_for_whatever_its_rule),
                 T(a_replacing_turn_has_the_running_one_stopped_and_comes_first),
                 T(a_turn_that_runs_elsewhere_is_waited_for_until_the_time_is_over),
                 T(no_more_run_at_once_than_may_and_no_more_wait),
