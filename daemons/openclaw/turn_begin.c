@@ -1,5 +1,5 @@
 /* turn_begin.c - may this turn run? The writer says: now, not yet, or that it has ended before. */
-#include "settings.h"
+#include "stats.h"
 #include "turn.h"
 
 #define PAUSE_MIN_MS 100u
@@ -88,6 +88,7 @@ static void on_begin(void *arg, const struct answer *a) {
         size_t at;
         t->calling = false;
         if (a->status != STATUS_OK) {
+                stat_add_word(STAT_turns, "refused", 1);
                 turn_answer(t, a->status, a->detail, a->body);
                 return;
         }

@@ -13,14 +13,13 @@ bool turn_unreachable(enum status s) {
 }
 
 void turn_answer(struct turn *t, enum status s, struct slice detail, struct slice body) {
-        if (t->asked == 0 && s != STATUS_OK)
-                stat_add_word(STAT_turns, "refused", 1);
         for (struct waiter *w = t->waiters; w != NULL; w = w->next)
                 channel_reply(&w->request, s, detail, body);
         turn_free(t);
 }
 
 void turn_refuse(struct turn *t, enum status s) {
+        stat_add_word(STAT_turns, "refused", 1);
         turn_answer(t, s, (struct slice){ 0 }, (struct slice){ 0 });
 }
 
@@ -93,7 +92,7 @@ static void again(struct turn *t, enum status s) {
                                  .op = "turn_end", .status = status_row(s)->name, .session = t->ask.session_id },
                          "a turn could not be ended; the sweep will");
                 count(t);
-                turn_refuse(t, s);
+                turn_answer(t, s, (struct slice){ 0 }, (struct slice){ 0 });
                 return;
         }
         t->store_wait_ms = t->store_wait_ms == 0             ? RETRY_MIN_MS
