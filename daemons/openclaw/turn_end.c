@@ -121,6 +121,7 @@ void turn_end(struct turn *t) {
         struct op_turn_end m = { 0 };
         struct buf proposals;
         t->state = TURN_ENDING;
+        ev_timer_stop(t->all->loop, &t->timer); /* of storing: one end is under way at a time */
         OP_SET(turn_end, &m, account_id, t->ask.account_id);
         OP_SET(turn_end, &m, session_id, t->ask.session_id);
         OP_SET(turn_end, &m, turn_id, t->ask.turn_id);

@@ -373,6 +373,22 @@ TEST(the_end_is_repeated_while_the_writer_is_away_and_given_up_some_time) {
         assert_int_equal(fake_stats[STAT_turns_running], 0);
 }
 
+TEST(the_end_is_asked_for_once_however_long_it_takes) {
+        unsigned id;
+        struct gateway_ask *a = running(&id);
+        fake_delta(a, "Hello");
+        store_all();
+        fake_delta(a, " you");
+        fake_pass(100);
+        store_all();
+        fake_end(a, STATUS_OK);
+        fake_pass(6000);
+        fake_pass(6000);
+        assert_int_equal(fake_waiting(OP_turn_end), 1);
+        fake_says(OP_turn_end, STATUS_OK, DONE);
+        assert_int_equal(fake_replies[id].n, 1);
+}
+
 TEST(proposals_that_cannot_be_stored_do_not_keep_the_turn_from_ending) {
         unsigned id;
         struct gateway_ask *a = running(&id);
@@ -566,6 +582,7 @@ int main(void) {
                 T(a_failure_has_its_code_and_the_writers_answer_is_passed_on),
                 T(a_gateway_that_cannot_be_asked_ends_the_turn_it_was_begun_for),
                 T(the_end_is_repeated_while_the_writer_is_away_and_given_up_some_time),
+                T(the_end_is_asked_for_once_however_long_it_takes),
                 T(proposals_that_cannot_be_stored_do_not_keep_the_turn_from_ending),
                 T(pieces_are_stored_one_at_a_time_and_not_too_often),
                 T(a_silent_turn_gives_signs_of_life),
