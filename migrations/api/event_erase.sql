@@ -35,17 +35,17 @@ BEGIN
                 WHERE t.account_id = account_id AND t.conversation_id = session_id AND t.status <> 'running'
                       AND EXISTS (SELECT FROM unnest(t.sequences) q WHERE q BETWEEN since AND till)
                 RETURNING t.user_ordinal, t.agent_ordinal)
-        DELETE FROM lifeos.message m USING (SELECT w.user_ordinal AS ordinal FROM told w UNION ALL
-                                            SELECT w.agent_ordinal FROM told w) gone
-        WHERE m.account_id = account_id AND m.conversation_id = session_id AND m.ordinal = gone.ordinal;
+        DELETE FROM lifeos.message m
+        WHERE m.account_id = account_id AND m.conversation_id = session_id
+              AND m.ordinal = ANY (ARRAY(SELECT w.user_ordinal FROM told w UNION ALL SELECT w.agent_ordinal FROM told w));
         WITH told AS (
                 UPDATE lifeos.action a SET message = NULL, metadata = '{}'
                 WHERE a.account_id = account_id AND a.session_id = session_id AND a.lease_until IS NULL
                       AND EXISTS (SELECT FROM unnest(a.sequences) q WHERE q BETWEEN since AND till)
                 RETURNING a.action_id)
         UPDATE lifeos.action_version v SET summary = NULL, arguments = NULL
-        FROM told w
-        WHERE v.account_id = account_id AND v.session_id = session_id AND v.action_id = w.action_id
+        WHERE v.account_id = account_id AND v.session_id = session_id
+              AND v.action_id = ANY (ARRAY(SELECT w.action_id FROM told w))
               AND (v.summary IS NOT NULL OR v.arguments IS NOT NULL);
 END $$;
 

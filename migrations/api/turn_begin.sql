@@ -69,10 +69,7 @@ DECLARE
         since bigint;
         list text;
 BEGIN
-        SELECT o.began_at INTO since FROM lifeos.message m
-        JOIN lifeos.turn o ON o.account_id = m.account_id AND o.conversation_id = m.conversation_id
-                AND o.turn_id = m.turn_id
-        WHERE m.account_id = t.account_id AND m.conversation_id = t.conversation_id AND m.ordinal = t.user_ordinal - 1;
+        since := (lib.turn_of(t.account_id, t.conversation_id, t.user_ordinal - 1)).began_at;
         SELECT string_agg(lib.object('{actionId,actionType,status,summary}',
                                      ARRAY[lib.js(x.action_id), lib.js(x.action_type), lib.js(x.status),
                                            lib.js((SELECT v.summary FROM lifeos.action_version v
