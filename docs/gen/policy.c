@@ -86,7 +86,7 @@ void policy_sql(void) {
                "LANGUAGE sql IMMUTABLE AS $$\n        VALUES%.*s\n$$;\n\n",
                (int)b.n, b.p);
         printf("-- Another policy has another name: what was confirmed under the old one is asked again.\n"
-               "CREATE FUNCTION lib.policy_version() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'policy_%.16s' "
+               "CREATE FUNCTION lib.policy_version() RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'policy_%.16s' "
                "$$;\n",
                hex);
         buf_free(&a);

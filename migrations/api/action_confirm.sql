@@ -92,9 +92,12 @@ CREATE FUNCTION lib.action_redeem(a lifeos.action, token text, actor_id text, ac
                                   command_hash bytea, op text) RETURNS api.reply
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-        status text := lib.confirmation_check(a, token);
+        status text;
         reply api.reply;
 BEGIN
+        -- From here to COMMIT neither the address nor the tenant's rules change: what is checked is what is done.
+        PERFORM 1 FROM lifeos.account c WHERE c.account_id = a.account_id FOR SHARE;
+        status := lib.confirmation_check(a, token);
         IF status = 'OK' THEN
                 PERFORM lib.confirmation_close(a, 'used', actor_id);
                 a.sequences := a.sequences[1:1];

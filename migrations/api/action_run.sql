@@ -104,8 +104,8 @@ DECLARE
         stored record;
 BEGIN
         stored := lib.deliverable_store(a.account_id, owner, a.deliverable_id, a.deliverable_version,
-                (lib.action_policy(a.account_id, a.action_type)).kind, title, markdown, data, 'model', a.actor_id,
-                model, config, a.session_id, NULL, a.action_id);
+                (lib.action_policy(a.account_id, a.action_type)).kind, title, markdown, data, 'model',
+                coalesce(model, 'assistant'), model, config, a.session_id, NULL, a.action_id);
         IF stored.status <> 'OK' THEN
                 RETURN lib.action_give_up(a, 'failed', stored.status, 'its result could not be stored', a.actor_id);
         END IF;

@@ -106,7 +106,7 @@ LANGUAGE sql IMMUTABLE AS $$
               FROM unnest(string_to_array(given, ',')) r WHERE btrim(r) <> '') n
 $$;
 
--- Replaces the tenant's rules by the given ones.
+-- Replaces the tenant's rules by the given ones; the caller holds the account's row.
 CREATE FUNCTION lib.action_rules_put(account_id text, given text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable

@@ -255,3 +255,67 @@ $$;
 CREATE FUNCTION t.is(action text) RETURNS text LANGUAGE sql AS $$
         SELECT a.status || coalesce(' ' || a.code, '') FROM lifeos.action a WHERE a.action_id = action
 $$;
+-- A human's words about actions. payload NULL: the one that is sent in most cases.
+CREATE FUNCTION t.letter() RETURNS json LANGUAGE sql AS $$ SELECT '{"data":{"messages":["hello"]},"recipient":"Bob"}'::json $$;
+CREATE FUNCTION t.ask(id text, type text DEFAULT 'outreach.requestSend', payload json DEFAULT t.letter(), token text DEFAULT NULL, session text DEFAULT 's1',
+                      who text DEFAULT 'u1', account text DEFAULT 'acc', role text DEFAULT 'owner', command text DEFAULT NULL,
+                      hash bytea DEFAULT '\x07') RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.action_execute(account, who, role, coalesce(command, t.command()), session, id, type, NULL, 'low-risk-write', true, token, payload,
+                                  '{"source":"ui"}', NULL, NULL, hash)
+$$;
+CREATE FUNCTION t.confirm(id text, token text, session text DEFAULT 's1', who text DEFAULT 'u1', account text DEFAULT 'acc', role text DEFAULT 'owner',
+                          command text DEFAULT NULL) RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.action_confirm(account, who, role, coalesce(command, t.command()), session, id, token, '\x08')
+$$;
+CREATE FUNCTION t.edit(id text, base bigint, payload json, who text DEFAULT 'u1', role text DEFAULT 'owner', command text DEFAULT NULL) RETURNS api.reply
+LANGUAGE sql AS $$ SELECT api.action_edit('acc', who, role, coalesce(command, t.command()), 's1', id, base, payload, NULL, '\x09') $$;
+CREATE FUNCTION t.decide(id text, decision text, session text DEFAULT NULL, who text DEFAULT 'u1', role text DEFAULT 'owner', account text DEFAULT 'acc',
+                         at json DEFAULT NULL, command text DEFAULT NULL) RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.action_decide(account, who, role, coalesce(command, t.command()), session, id, NULL, decision, NULL, NULL, NULL, at, '{"x":1}', '\x0a')
+$$;
+CREATE FUNCTION t.set(url text DEFAULT NULL, rules text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$
+        SELECT (api.account_set(t.command(), 'acc', NULL, NULL, NULL, url, rules, '\x0b')).status
+$$;
+-- A call, and an account that delivers; what asking for a send is answered with is the token.
+CREATE FUNCTION t.desk() RETURNS text LANGUAGE sql AS $$ SELECT (t.create('s1')).status || t.set('https://hooks.example/out') $$;
+CREATE FUNCTION t.open(r api.reply) RETURNS text LANGUAGE sql AS $$ SELECT r.body ->> 'confirmationToken' $$;
+CREATE FUNCTION t.propose(n integer, type text, arguments json, wanted text DEFAULT NULL, who text DEFAULT 'u1') RETURNS text LANGUAGE sql AS $$
+        SELECT coalesce(p.refused, p.action_id) FROM lib.action_propose('acc', 's1', '\x01', who, 'turn_1', n, type, 'a summary', arguments, wanted, NULL) p
+$$;
+CREATE FUNCTION t.outbox() RETURNS text LANGUAGE sql AS $$ SELECT coalesce(string_agg(o.payload::text, ' '), '') FROM lifeos.outbox o $$;
+CREATE FUNCTION t.audits(what text) RETURNS text LANGUAGE sql AS $$
+        SELECT string_agg(a.outcome, ' ' ORDER BY a.recorded_at) FROM lifeos.audit a WHERE a.action = what
+$$;
+-- As if so many seconds had passed since its confirmation was issued: nothing else of it changes.
+CREATE FUNCTION t.wait(id text, seconds bigint) RETURNS void LANGUAGE sql AS $$
+        UPDATE lifeos.confirmation c SET expires_at = c.expires_at - seconds * 1000000, issued_at = c.issued_at - seconds * 1000000 WHERE c.action_id = id
+$$;
+CREATE FUNCTION t.begin_action(id text, runner text DEFAULT 'r1', lease bigint DEFAULT 10000, who text DEFAULT 'u1', role text DEFAULT 'owner',
+                               tokens bigint DEFAULT 0) RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.action_begin('acc', who, role, 's1', id, runner, lease, tokens, 0)
+$$;
+CREATE FUNCTION t.end_action(id text, runner text DEFAULT 'r1', outcome text DEFAULT 'completed', code text DEFAULT NULL, data json DEFAULT '{"name":"A"}')
+RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.action_end('acc', 's1', id, runner, outcome, code, CASE WHEN code IS NOT NULL THEN 'why' END, 'CV', '# CV', data, 'resp_1', 'model-1',
+                              '{"agent":"recruiter"}', 100, 50, 1200)
+$$;
+-- Of every action: executed <=> it sent (if its type sends), never twice, and exactly what was hashed.
+CREATE FUNCTION t.sent_right() RETURNS text LANGUAGE sql AS $$
+        SELECT coalesce(string_agg(a.action_id || ' ' || a.status, ';'), 'right') FROM lifeos.action a
+        JOIN lifeos.action_version v ON v.account_id = a.account_id AND v.session_id = a.session_id AND v.action_id = a.action_id AND v.version = a.version
+        LEFT JOIN LATERAL (SELECT count(*) AS n, max(o.payload::text) AS payload, max(encode(o.payload_hash, 'hex')) AS hash FROM lifeos.outbox o
+                           WHERE o.account_id = a.account_id AND o.session_id = a.session_id AND o.action_id = a.action_id) o ON true
+        WHERE a.action_type = 'outreach.requestSend'
+              AND NOT CASE a.status WHEN 'executed'
+                      THEN o.n = 1 AND o.payload = left(v.arguments::text, -1) || ',"confirmedBy":"' || a.decided_by || '"}'
+                           AND o.hash = encode(sha256(convert_to(o.payload, 'UTF8')), 'hex')
+                           AND v.content_hash = lib.hash(a.action_type, v.arguments::text, v.summary)
+                      ELSE o.n = 0 END
+$$;
+CREATE FUNCTION t.voice(persona text, consent boolean DEFAULT NULL, approval text DEFAULT NULL, session text DEFAULT 's1', who text DEFAULT 'u1',
+                        role text DEFAULT 'owner', account text DEFAULT 'acc') RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.voice_set(account, who, role, t.command(), session, persona, consent, approval, NULL, '\x0c')
+$$;
+CREATE FUNCTION t.approve(persona text, account text DEFAULT 'acc') RETURNS text LANGUAGE sql AS $$
+        SELECT (api.voice_approve(account, 'u1', 'owner', t.command(), persona, 'signed on paper', NULL, '\x0d')).body -> 'approval' ->> 'policyApprovalId'
+$$;
