@@ -114,10 +114,8 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         till bigint := least(lib.stream_head(c.account_id, c.conversation_id), c.erased_to + max_rows);
 BEGIN
-        UPDATE lifeos.event e SET payload = NULL, salt = NULL
-        WHERE e.account_id = c.account_id AND e.session_id = c.conversation_id AND e.sequence > c.erased_to
-              AND e.sequence <= till AND e.payload IS NOT NULL
-              AND (c.kind = 'chat' OR starts_with(e.type, 'transcript.'));
+        PERFORM lib.payload_erase(c.account_id, c.conversation_id, c.erased_to + 1, till, max_rows,
+                                  CASE c.kind WHEN 'call' THEN 'transcript.' ELSE '' END);
         RETURN till;
 END $$;
 

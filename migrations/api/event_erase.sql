@@ -3,9 +3,9 @@
 -- This is the one thing that changes an event, and what was said is said nowhere else afterwards. Its place, type, times, emitter and hashes remain, so the chain still
 -- verifies, gaps cannot be made, and a repeat of an erased event is still known for one.
 
--- The oldest max_rows of these that still have a payload. last: where it stopped.
+-- The oldest max_rows of these that still have a payload. types: how theirs begin. last: where it stopped.
 CREATE FUNCTION lib.payload_erase(account_id text, session_id text, since bigint, till bigint, max_rows bigint,
-                                  OUT erased bigint, OUT last bigint)
+                                  types text DEFAULT '', OUT erased bigint, OUT last bigint)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
 SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -16,6 +16,7 @@ BEGIN
                 FROM (SELECT o.sequence FROM lifeos.event o
                       WHERE o.account_id = account_id AND o.session_id = session_id AND o.sequence >= since
                             AND o.sequence <= till AND o.payload IS NOT NULL
+                            AND starts_with(o.type, types)
                       ORDER BY o.sequence LIMIT max_rows) old
                 WHERE e.account_id = account_id AND e.session_id = session_id AND e.sequence = old.sequence
                 RETURNING e.sequence)

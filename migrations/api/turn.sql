@@ -39,7 +39,7 @@ DECLARE
 BEGIN
         RETURN '{' || CASE WHEN cut THEN '"cut":true,' ELSE '' END || '"endMs":0,"speaker":' || lib.js(speaker)
                || ',"startMs":0,"text":' || lib.js(CASE WHEN over THEN left(words, 16384) ELSE words END)
-               || CASE WHEN over THEN ',"truncated":true' ELSE '' END || ',"utteranceId":' || lib.js(utterance_id) || '}';
+               || CASE WHEN over THEN ',"shortened":true' ELSE '' END || ',"utteranceId":' || lib.js(utterance_id) || '}';
 END $$;
 
 -- A final of the user's or the agent's; NULL and nothing if there is no word in it.

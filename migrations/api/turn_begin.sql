@@ -8,7 +8,7 @@ CREATE TYPE lib.turn_ask AS (account_id text, actor_id text, actor_role text, co
 CREATE FUNCTION lib.turn_hash(a lib.turn_ask) RETURNS bytea LANGUAGE sql STABLE AS
 $$ SELECT lib.hash(a.actor_id, a.words, a.persona) $$;
 
--- OK, NEW (a chat that is not there yet), or why not.
+-- OK, new (a chat that is not there yet), or why not.
 CREATE FUNCTION lib.turn_may(a lib.turn_ask) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -20,7 +20,7 @@ BEGIN
         ELSIF see.status NOT IN ('OK', 'FORBIDDEN', 'CONVERSATION_NOT_FOUND') THEN
                 RETURN see.status;
         ELSIF see.kind IS NULL AND a.chat THEN
-                RETURN CASE a.actor_role WHEN 'viewer' THEN 'FORBIDDEN' ELSE 'NEW' END;
+                RETURN CASE a.actor_role WHEN 'viewer' THEN 'FORBIDDEN' ELSE 'new' END;
         ELSIF see.kind IS DISTINCT FROM (CASE WHEN a.chat THEN 'chat' ELSE 'call' END) THEN
                 RETURN CASE WHEN a.chat THEN 'CONVERSATION_NOT_FOUND' ELSE 'SESSION_NOT_FOUND' END;
         END IF;
@@ -198,7 +198,7 @@ DECLARE
         c lifeos.conversation;
         t lifeos.turn;
 BEGIN
-        IF may NOT IN ('OK', 'NEW') THEN
+        IF may NOT IN ('OK', 'new') THEN
                 RETURN lib.refuse(may);
         END IF;
         t := lib.turn_lock(account_id, session_id, turn_id);
