@@ -6,14 +6,14 @@
 /*
  * A line ends at '\n', which is not part of it: n of them make n + 1 lines, the last of which may be empty; the empty
  * text has none. So the lines with '\n' between them are the text again. Myers' algorithm in its linear-space form.
- * Memory: 12 bytes a line and 24 a line that is not equal at both ends, at most DIFF_LINES_MAX of the latter in each.
+ * Memory: 4 bytes a line, and 32 a line of what is not equal at both ends, of which each text may have DIFF_LINES_MAX.
  */
 #define DIFF_LINES_MAX 262144u
-#define DIFF_WORK      4000000u /* a good bound for a daemon that serves others meanwhile: some ten milliseconds */
+#define DIFF_WORK      2000000u /* for a daemon whose other clients wait meanwhile; enough for a thousand changed lines */
 
 struct diff_text {
         struct slice text;
-        uint32_t *at; /* n + 1: where lines begin; the last is one past the end's '\n', which there is none of */
+        uint32_t *at; /* where each line begins, and at[n], where one after the last would */
         uint32_t n;
 };
 

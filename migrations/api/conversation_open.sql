@@ -120,7 +120,8 @@ BEGIN
                                          e.received_at, e.recorded_at), ',' ORDER BY w.n)
         INTO list
         FROM unnest(sequences) WITH ORDINALITY w(sequence, n)
-        JOIN lifeos.event e ON e.account_id = account_id AND e.session_id = session_id AND e.sequence = w.sequence;
+        CROSS JOIN LATERAL (SELECT * FROM lifeos.event v WHERE v.account_id = account_id AND v.session_id = session_id
+                            AND v.sequence = w.sequence OFFSET 0) e;
         RETURN ('[' || coalesce(list, '') || ']')::json;
 END $$;
 

@@ -1,35 +1,10 @@
 -- turn_end.sql - how a turn ended, once: its answer stays, with every event, for those who ask again.
 
--- The voice this call has chosen, and whether it may be used; NULL: none was chosen.
-CREATE FUNCTION lib.turn_voice(c lifeos.conversation) RETURNS json
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-        chosen json;
-        persona text;
-        cloned boolean;
-        allowed boolean;
-BEGIN
-        SELECT s.metadata INTO chosen FROM lifeos.call_session s
-        WHERE s.account_id = c.account_id AND s.session_id = c.conversation_id;
-        persona := chosen ->> 'voicePersona';
-        IF persona IS NULL OR persona NOT IN ('antonio', 'mariana', 'both') THEN
-                RETURN NULL;
-        END IF;
-        cloned := persona <> 'both';
-        allowed := NOT cloned OR chosen ->> 'clonedVoiceConsent' = 'true' AND EXISTS (
-                SELECT FROM lifeos.voice_approval v
-                WHERE v.account_id = c.account_id AND v.policy_approval_id = chosen ->> 'voicePolicyApprovalId'
-                      AND v.persona = turn_voice.persona AND v.revoked_at IS NULL
-                      AND (v.expires_at IS NULL OR v.expires_at > lib.now()));
-        RETURN lib.object('{persona,clonedVoice,synthesisAllowed}',
-                          ARRAY[lib.js(persona), cloned::text, coalesce(allowed, false)::text]);
-END $$;
-
 -- The user chose a cloned voice that nobody approved: the words are there, the voice is not.
 CREATE FUNCTION lib.turn_voice_block(c lifeos.conversation, t lifeos.turn) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-        IF coalesce((lib.turn_voice(c) ->> 'synthesisAllowed')::boolean, true) THEN
+        IF c.kind = 'chat' OR (lib.voice_state(c.account_id, c.conversation_id) ->> 'synthesisAllowed')::boolean THEN
                 RETURN NULL;
         END IF;
         RETURN lib.turn_tell(c, t, 'safety.blocked', 'voice',

@@ -20,6 +20,7 @@ DECLARE
         which text := coalesce(session_id, conversation_id);
         see record := lib.conversation_see(account_id, actor_id, actor_role, which, 'write');
         t lifeos.turn;
+        stopped boolean;
         reply api.reply;
 BEGIN
         IF which IS NULL THEN
@@ -31,14 +32,13 @@ BEGIN
         IF reply.status IS NOT NULL THEN
                 RETURN reply;
         END IF;
-        SELECT * INTO t FROM lifeos.turn o
-        WHERE o.account_id = account_id AND o.conversation_id = which AND o.status = 'running'
-              AND o.turn_id = coalesce(turn_id, o.turn_id);
-        IF t.status IS NOT NULL THEN
+        t := lib.turn_running(lib.conversation_of(account_id, which));
+        stopped := t.turn_id = coalesce(turn_id, t.turn_id);
+        IF stopped THEN
                 PERFORM lib.turn_mark(account_id, actor_id, actor_role, which, t.turn_id);
         END IF;
         RETURN lib.receipt_put(account_id, actor_id, command_id, command_hash, 'turn_stop', which, NULL,
                                lib.object('{ok,turnId,stopped,sessionId}',
-                                          ARRAY['true', lib.js(coalesce(t.turn_id, turn_id)),
-                                                (t.status IS NOT NULL)::text, lib.js(which)]));
+                                          ARRAY['true', lib.js(coalesce(turn_id, t.turn_id)),
+                                                coalesce(stopped, false)::text, lib.js(which)]));
 END $$;

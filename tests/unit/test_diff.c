@@ -235,6 +235,22 @@ TEST(a_line_changed_in_a_mebibyte_is_found) {
         buf_free(&to);
 }
 
+TEST(a_thousand_changed_lines_are_within_the_work) {
+        struct buf from, to;
+
+        (void)text_of(&from, "line number ", 20000);
+        buf_init(&to, 8u << 20);
+        for (unsigned i = 0; i < 20000; i++)
+                buf_fmt(&to, i % 40 == 0 ? "changed %u\n" : "line number %u\n", i);
+        assert_true(diff_lines(buf_view(&from), buf_view(&to), DIFF_WORK, &d));
+        assert_false(d.coarse);
+        assert_int_equal(d.n, 500);
+        assert_int_equal(apply(), 1000);
+        diff_free(&d);
+        buf_free(&from);
+        buf_free(&to);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_teardown(name, teardown)
@@ -246,6 +262,7 @@ int main(void) {
                 T(over_its_work_one_hunk_replaces_what_is_between_the_equal_ends),
                 T(more_lines_than_the_bound_are_told_coarsely_unless_their_ends_are_equal),
                 T(a_line_changed_in_a_mebibyte_is_found),
+                T(a_thousand_changed_lines_are_within_the_work),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
