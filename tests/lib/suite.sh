@@ -5,6 +5,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export LIFEOS_BUILD=${LIFEOS_BUILD:-$PWD/build}
 [ ! -x tests/contract/node_modules/node/bin/node ] || PATH=$PWD/tests/contract/node_modules/node/bin:$PATH
 
+# Settings under which the tests can wait for a deadline to pass.
+# shellcheck disable=SC2034
+short_waits='--set sse_stall_seconds=5 --set turn_first_seconds=3 --set turn_gap_seconds=3 --set turn_seconds=8 --set openclaw_test_seconds=2'
+
 # passed, failed, skipped of some cases
 report() { echo "$1 $2 ${3:-0}" >>"${LIFEOS_RESULT:-/dev/stderr}"; }
 # One case: a name and a command.
