@@ -10,12 +10,25 @@ const flat = (x) => (typeof x === 'string' ? x : JSON.stringify(x));
  * daemon sends holds the conversation so far as well; that is over. */
 export function said(request) {
   const newest = userWords(request.body.input).at(-1) ?? '';
-  const document = /^What is known, as one JSON value.*\n(.*)\n\nThe task:/m.exec(newest);
+  const document = /What is known, as one JSON value.*\n(.*)\n\nThe task:/.exec(newest);
   if (document) return Object.values(JSON.parse(document[1]).arguments ?? {}).map(flat).join('\n');
   return newest.split(/^The user now says:\n/m).at(-1);
 }
 
 const message = { channel: 'email', subject: 'Embedded engineer role', body: 'Dear hiring manager,\n\nI build firmware that runs for years without a visit. May I show you how?\n\nAda Example' };
+
+/** JSON, also when it was quoted once or twice on its way here. */
+function unquoted(text, depth = 0) {
+  try { return JSON.parse(text); } catch { /* quoted, or no JSON at all */ }
+  if (depth === 3) return undefined;
+  try { return unquoted(JSON.parse(`"${text}"`), depth + 1); } catch { return undefined; }
+}
+
+/** What the user's words say is to be answered: the last @@fake{...}@@ in them. */
+export function marked(request) {
+  const mark = [...said(request).matchAll(/@@fake(\{[^]*?\})@@/g)].at(-1);
+  return mark && unquoted(mark[1]);
+}
 
 /* What the user wants, by his words; the first row that fits and whose function is offered. */
 const wishes = [

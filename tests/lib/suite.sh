@@ -40,12 +40,13 @@ meson_tests() {
   return $rc
 }
 
-# node_tests FILES...: node's own runner, one file at a time so that they do not share load, counted.
+# node_tests FILES...: node's own runner, one file at a time so that they do not share load, counted. A file may take
+# $test_timeout ms.
 node_tests() {
   local out rc=0 flags=()
   # Node 20 and 21 have the browser's WebSocket only when asked.
   ! node --experimental-websocket -e 0 2>/dev/null || flags+=(--experimental-websocket)
-  out=$(node "${flags[@]}" --test --test-concurrency=1 --test-timeout=180000 --test-reporter=spec "$@" 2>&1) || rc=$?
+  out=$(node "${flags[@]}" --test --test-concurrency=1 --test-timeout="${test_timeout:-180000}" --test-reporter=spec "$@" 2>&1) || rc=$?
   echo "$out"
   local -r sign='^(# |ℹ )'
   report "$(sed -nE "s/${sign}pass //p" <<<"$out")" \

@@ -157,6 +157,6 @@ test('the gateway is killed: AI_UNREACHABLE; it starts again: readiness and answ
   await until('readiness to go', async () => !await ready(), 30);
   assert.equal((await fetch(`${url}/health`)).status, 200, 'all else works');
   await start();
-  await until('readiness to come back', ready, 150);
+  await until('readiness to come back', ready, 400);
   assert.equal((await turn(s, fake({ text: 'yes' }))).status, 200);
 });
