@@ -197,6 +197,13 @@ static enum status check_self(struct bind *b, struct json v) {
         return slice_eq(s, b->self) ? STATUS_OK : STATUS_CROSS_USER_FORBIDDEN;
 }
 
+static bool agrees(const struct bind *b, int i, struct json v) {
+        const struct opdesc *d = op_desc(b->op);
+        struct slice s;
+
+        return b->agree && d->fields[i].kind == K_ID && json_str(v, &s) && slice_eq(s, op_get_slice(d, i, b->msg));
+}
+
 static enum status body_member(struct bind *b, struct slice name, struct json v) {
         int i = find(b, name);
 
@@ -206,7 +213,9 @@ static enum status body_member(struct bind *b, struct slice name, struct json v)
                 return refuse_name(b, name);
         if (json_type(v) == JSON_NULL)
                 return STATUS_OK;
-        return op_has(b->msg, i) ? twice(b, i) : set_from_json(b, i, v);
+        if (op_has(b->msg, i))
+                return agrees(b, i, v) ? STATUS_OK : twice(b, i);
+        return set_from_json(b, i, v);
 }
 
 enum status bind_body(struct bind *b, struct slice body) {

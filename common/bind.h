@@ -14,6 +14,7 @@ struct bind {
         void *msg; /* zeroed struct op_<name>; slices will point into request or arena */
         struct arena *arena;
         bool snake;
+        bool agree;        /* a body may repeat an identifier of the path, if it says the same */
         struct slice self; /* the caller's user id: a body key userId must equal it, and is dropped */
         char why[160];     /* on failure: names the field and what it takes; never echoes a value */
 };

@@ -97,9 +97,10 @@ void pending_answer(struct pending *p, const struct answer *a) {
 }
 
 static struct answer no_answer(enum daemon_id kind) {
-        return (struct answer){ .status = kind == WRITER    ? STATUS_WRITER_UNAVAILABLE
-                                          : kind == WEBHOOK ? STATUS_WEBHOOK_UNAVAILABLE
-                                                            : STATUS_NOT_READY };
+        return (struct answer){ .status = kind == WRITER     ? STATUS_WRITER_UNAVAILABLE
+                                          : kind == WEBHOOK  ? STATUS_WEBHOOK_UNAVAILABLE
+                                          : kind == OPENCLAW ? STATUS_OPENCLAW_UNAVAILABLE
+                                                             : STATUS_NOT_READY };
 }
 
 /* The peer has it, or will get it before anything else can happen to it: then its answer may still come and must find

@@ -13,11 +13,27 @@ struct call {
         void *arg;
 };
 
-void call_fail(struct http_request *r, enum status s, struct slice detail) {
+static void fail(struct http_request *r, enum status s, struct slice detail, struct slice members) {
         const struct status_row *row = status_row(s);
         bool wait = row->retry == RETRYABLE && (row->http == 503 || row->http == 429);
 
-        http_fail(r, s, detail, &(struct http_extra){ .retry_after = wait ? 1 : 0 });
+        http_fail(r, s, detail, &(struct http_extra){ .retry_after = wait ? 1 : 0, .members = members });
+}
+
+void call_fail(struct http_request *r, enum status s, struct slice detail) {
+        fail(r, s, detail, (struct slice){ 0 });
+}
+
+void call_refused(struct http_request *r, const struct answer *a) {
+        fail(r, a->status, a->detail, a->body);
+}
+
+#define SPARE_SECONDS 10 /* for what is stored before and after a turn */
+
+int64_t call_patience(enum op op) {
+        if (op_desc(op)->to != OPENCLAW)
+                return setting_int(SETTING_http_request_seconds);
+        return setting_int(SETTING_turn_queue_seconds) + setting_int(SETTING_turn_seconds) + SPARE_SECONDS;
 }
 
 static void call_answered(void *arg, const struct answer *a) {
@@ -43,26 +59,28 @@ static enum status unavailable(enum daemon_id kind) {
                                   : STATUS_WRITER_UNAVAILABLE;
 }
 
-void call_ask(struct frontend *f, struct http_request *r, enum op op, const void *msg, const struct call_then *then,
+bool call_ask(struct frontend *f, struct http_request *r, enum op op, const void *msg, const struct call_then *then,
               void *arg) {
         enum daemon_id kind = op_desc(op)->to;
         struct channel *to = frontend_peer(f, kind);
         struct call *c = arena_alloc(&r->arena, sizeof *c);
-        enum status s = !c ? STATUS_BUSY : !to ? unavailable(kind) : STATUS_OK;
+        bool away = !to || (kind == OPENCLAW && !channel_up(to));
+        enum status s = !c ? STATUS_BUSY : away ? unavailable(kind) : STATUS_OK;
 
         if (s == STATUS_OK) {
                 *c = (struct call){ .r = r, .to = to, .then = then, .arg = arg };
-                s = channel_call(to, op, msg, (unsigned)setting_int(SETTING_http_request_seconds) * 1000,
-                                 call_answered, c);
+                s = channel_call(to, op, msg, (unsigned)call_patience(op) * 1000, call_answered, c);
         }
         if (s != STATUS_OK) {
                 if (then->gone)
                         then->gone(arg);
                 call_fail(r, s, (struct slice){ 0 });
-                return;
+                return false;
         }
         r->data = c;
         r->gone = call_gone;
+        http_wait(r, (double)call_patience(op), false);
+        return true;
 }
 
 /* ---- from request to message ---- */
@@ -142,6 +160,8 @@ static enum status bind_request(struct bind *b, const struct route *route, const
                 s = bind_query(b, r->query);
         /* Only the body of LiveKit's own endpoint has LiveKit's own names. */
         b->snake = b->op == OP_token_standard;
+        /* The predecessor's clients name the call in a turn's body too. */
+        b->agree = b->op == OP_turn_run;
         if (s == STATUS_OK && route->body == JSON_BODY)
                 s = bind_body(b, r->body);
         return s == STATUS_OK ? bind_finish(b) : s;
@@ -151,7 +171,7 @@ static enum status bind_request(struct bind *b, const struct route *route, const
 
 static void pass_on(struct http_request *r, const struct answer *a, int code) {
         if (a->status != STATUS_OK)
-                call_fail(r, a->status, a->detail);
+                call_refused(r, a);
         else
                 http_respond(r, code, CALL_JSON, a->body, NULL);
 }
@@ -169,26 +189,34 @@ static void standard_done(struct http_request *r, const struct answer *a, void *
 
 static const struct call_then call_then = { .done = call_done }, standard_then = { .done = standard_done };
 
-void route_call(struct frontend *f, struct http_request *r, const struct route *route, const struct actor *a) {
+void *call_bind(struct http_request *r, const struct route *route, const struct actor *a) {
         struct bind b = { .op = route->op, .arena = &r->arena, .self = a ? a->id : (struct slice){ 0 } };
         enum status s;
 
         b.msg = arena_alloc(&r->arena, op_desc(route->op)->size);
         if (!b.msg) {
                 call_fail(r, STATUS_BUSY, (struct slice){ 0 });
-                return;
+                return NULL;
         }
         if (a)
                 call_actor(route->op, b.msg, a);
         s = set_command(r, route->op, b.msg);
         if (s != STATUS_OK) {
                 call_fail(r, s, s == STATUS_INVALID_REQUEST ? SLICE(CALL_KEY_WHY) : (struct slice){ 0 });
-                return;
+                return NULL;
         }
         s = bind_request(&b, route, r);
         if (s != STATUS_OK) {
                 call_fail(r, s, slice_of(b.why));
-                return;
+                return NULL;
         }
-        call_ask(f, r, route->op, b.msg, route->op == OP_token_standard ? &standard_then : &call_then, NULL);
+        return b.msg;
+}
+
+void route_call(struct frontend *f, struct http_request *r, const struct route *route, const struct actor *a) {
+        void *msg = call_bind(r, route, a);
+
+        if (msg)
+                (void)call_ask(f, r, route->op, msg, route->op == OP_token_standard ? &standard_then : &call_then,
+                               NULL);
 }

@@ -264,7 +264,7 @@ void route_events(struct frontend *f, struct http_request *r, const struct route
                 OP_SET(event_append, &m, origin, a->service ? SLICE("ingest") : SLICE("owner"));
                 OP_SET(event_append, &m, received, r->received);
                 OP_SET(event_append, &m, events, buf_view(&rows));
-                call_ask(f, r, route->op, &m, &append_then, p);
+                (void)call_ask(f, r, route->op, &m, &append_then, p);
         } else {
                 call_fail(r, s, slice_of(p->why));
         }

@@ -68,11 +68,13 @@ extern const unsigned n_routes;
 /* The value of :name in the request's path, still encoded; empty if the route has none. */
 struct slice route_param(const struct route *route, const struct http_request *r, const char *name);
 
-/* Handlers; call.c, events_in.c, stream.c, socket.c, info.c. `a` is valid during the call only (its text as long
+/* Handlers; call.c, turn.c, chat.c, action.c, events_in.c, stream.c, socket.c, info.c. `a` is valid during the call only (its text as long
  * as the request); it is NULL on PUBLIC routes, and may be on LATER ones. HEAD arrives as GET: http.c leaves the body out. */
 typedef void route_fn(struct frontend *f, struct http_request *r, const struct route *route, const struct actor *a);
 route_fn route_call, route_webhook, route_events, route_stream, route_health, route_ready, route_root, route_metrics,
-        route_socket, route_asset;
+        route_socket, route_asset, route_turn, route_chat, route_action;
+
+route_fn route_diff; /* diff_route.c */
 
 /* socket_shake.c: the token that a subprotocol carries; false: none does. */
 bool socket_bearer(const struct http_request *r, struct slice *ret);
@@ -85,6 +87,7 @@ int64_t frontend_began(struct frontend *f);    /* main.c: monotonic microseconds
 struct channel *frontend_peer(struct frontend *f, enum daemon_id kind);
 /* fanout.h's state and auth.c's and rate.c's caches hang here. */
 struct fanout *frontend_fanout(struct frontend *f);
+struct waiting *frontend_waiting(struct frontend *f); /* waiting.h */
 struct auth_state *frontend_auth(struct frontend *f);
 struct rate_state *frontend_rate(struct frontend *f);
 

@@ -43,6 +43,10 @@ struct http_request {
         const void *route; /* the router's mark */
 };
 
+/* The answer may take this long from now on. With `leaves`, a client that shuts its sending side has left: gone() is
+ * called, as if the connection had died. */
+void http_wait(struct http_request *r, double seconds, bool leaves);
+
 /* Header by lower-case name; the empty slice if absent; doubled singleton headers were refused at parse. */
 struct slice http_header(const struct http_request *r, const char *name);
 /* Media type of Content-Type, lower-cased, without parameters; empty if absent. */
@@ -62,12 +66,14 @@ unsigned http_server_connections(const struct http_server *s);
 /* Answer and free the request. body is copied. `allow` (405) and `retry_after` seconds (0: none) are optional;
  * `preflight` adds what a browser asks of OPTIONS, with `allow` as the methods; `upgrade` says which protocol this
  * path speaks (426); `lines` are whole header lines. */
+#define HTTP_MEMBERS_MAX (2u << 20) /* longer ones, or what is no object, are left out */
 struct http_extra {
         const char *allow;
         unsigned retry_after;
         bool preflight, upgrade;
         struct slice lines;
-        const char *cache; /* cache-control instead of no-store */
+        const char *cache;    /* cache-control instead of no-store */
+        struct slice members; /* http_fail(): a JSON object; what it has that the shape has not is added */
 };
 void http_respond(struct http_request *r, int code, const char *content_type, struct slice body,
                   const struct http_extra *x);

@@ -92,8 +92,17 @@ static void dispatch(struct http_conn *c) {
         r->received = text_now_micros();
         r->began = text_mono_micros();
         c->last = c->last || !c->rq->keep || c->server->draining;
+        c->leaves = false;
         enter(c, CONN_BUSY, SETTING_http_request_seconds);
         c->server->handle(c->server->arg, r); /* may answer at once; c may be gone afterwards */
+}
+
+void http_wait(struct http_request *r, double seconds, bool leaves) {
+        struct http_conn *c = r->conn;
+        c->leaves = leaves;
+        http_conn_timer(c, seconds + GRACE_SECONDS);
+        if (c->eof && leaves && c->in.n == 0) /* it did so before we knew that this matters */
+                http_server_turn(c);
 }
 
 /* What is here is not enough. */
@@ -218,6 +227,10 @@ static void advance(struct http_conn *c) {
 static void ended(struct http_conn *c) {
         c->eof = true;
         ev_io_stop(c->server->loop, &c->rd);
+        if (c->state == CONN_BUSY && c->leaves && c->in.n == 0) {
+                http_conn_free(c);
+                return;
+        }
         switch (c->state) {
         case CONN_BUSY:
         case CONN_WRITING:
@@ -350,9 +363,11 @@ static void drain(struct http_conn *c) {
                 advance(c);
 }
 
-/* A stream with something to write, or a pipelined request whose turn it is, or the end of it all. */
+/* A stream with something to write, a client that has left, or a pipelined request whose turn it is, or the end of it all. */
 void http_conn_turn(struct http_conn *c) {
-        if (c->server->draining && !c->drained)
+        if (c->state == CONN_BUSY && c->eof && c->leaves)
+                http_conn_free(c);
+        else if (c->server->draining && !c->drained)
                 drain(c);
         else if (c->state == CONN_STREAM)
                 http_stream_flush(c);

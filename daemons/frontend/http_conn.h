@@ -65,6 +65,7 @@ struct http_conn {
         bool served;            /* has had an answer; else its first request may be on its way */
         bool on_turn, drained;  /* on the turn list; was told that the server drains */
         bool spare;             /* CONN_STREAM: may be ended for others' room */
+        bool leaves;            /* CONN_BUSY: the end of its input is the end of it */
         uint32_t scanned, line; /* CONN_HEAD: bytes already checked; end of the request line, 0 while unknown */
         size_t moved;           /* bytes that left since the timer started */
         struct http_incoming *rq;

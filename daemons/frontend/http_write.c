@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "http_conn.h"
+#include "json.h"
 #include "jsonw.h"
 #include "log.h"
 #include "stats.h"
@@ -22,14 +23,18 @@ static const struct {
                 { 405, "Method Not Allowed" },
                 { 408, "Request Timeout" },
                 { 409, "Conflict" },
+                { 410, "Gone" },
                 { 413, "Content Too Large" },
                 { 414, "URI Too Long" },
                 { 415, "Unsupported Media Type" },
+                { 422, "Unprocessable Content" },
                 { 426, "Upgrade Required" },
                 { 429, "Too Many Requests" },
                 { 431, "Request Header Fields Too Large" },
                 { 500, "Internal Server Error" },
-                { 503, "Service Unavailable" } };
+                { 502, "Bad Gateway" },
+                { 503, "Service Unavailable" },
+                { 504, "Gateway Timeout" } };
 
 static const char *reason(int code) {
         for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
@@ -123,8 +128,29 @@ void http_respond(struct http_request *r, int code, const char *content_type, st
                 http_conn_free(c);
 }
 
+/* What another daemon adds to an error. The shape's own members are never its to say. */
+static void put_members(struct jsonw *w, struct slice members, struct arena *a) {
+        static const char *const ours[] = { "ok", "code", "message", "retryable", "requestId", "traceId" };
+        struct json doc, v;
+        struct slice key;
+        const char *why;
+        size_t at;
+        if (members.n == 0 || members.n > HTTP_MEMBERS_MAX || json_parse(members, a, &doc, &why, &at) != 0 ||
+            json_type(doc) != JSON_OBJECT)
+                return;
+        for (uint32_t it = 0; json_next(doc, &it, &key, &v);) {
+                const char *name = arena_copy(a, key);
+                bool known = !name;
+                for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
+                        known = known || slice_is(key, ours[i]);
+                if (!known)
+                        jsonw_key_raw(w, name, json_raw(v));
+        }
+}
+
 void http_fail(struct http_request *r, enum status s, struct slice detail, const struct http_extra *x) {
         const struct status_row *row = status_row(s);
+        struct arena memory; /* the request's own may be full */
         struct buf body;
         struct jsonw w;
         struct log_fields f = { .op = NULL,
@@ -136,7 +162,8 @@ void http_fail(struct http_request *r, enum status s, struct slice detail, const
         bool stranger = !r->route || row->http == 401 || row->http == 429;
         enum log_level level = row->http >= 500 ? LOG_WARN : stranger ? LOG_DEBUG : LOG_INFO;
         log_line(level, &f, "%.*s %.*s: %s", SLICE_FMT(r->method), SLICE_FMT(r->path), row->name);
-        buf_init(&body, 4096);
+        arena_init(&memory, 4u << 20);
+        buf_init(&body, 4096 + (x ? x->members.n : 0));
         jsonw_init(&w, &body);
         jsonw_object(&w);
         jsonw_key_bool(&w, "ok", false);
@@ -148,7 +175,10 @@ void http_fail(struct http_request *r, enum status s, struct slice detail, const
         jsonw_key_bool(&w, "retryable", row->retry == RETRYABLE);
         jsonw_key_cstr(&w, "requestId", r->request_id);
         jsonw_key_str(&w, "traceId", r->trace_id);
+        if (x)
+                put_members(&w, x->members, &memory);
         jsonw_end(&w, '}');
         http_respond(r, row->http, "application/json; charset=utf-8", buf_view(&body), x);
+        arena_free(&memory);
         buf_free(&body);
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "call.h"
+#include "json.h"
 #include "jsonw.h"
 #include "settings.h"
 #include "stats.h"
@@ -83,7 +84,8 @@ struct check {
 struct ready {
         struct http_request *r;
         unsigned waiting;
-        struct check writer, webhook;
+        struct check writer, webhook, openclaw;
+        const char *assistant; /* what the last one's answer says */
 };
 
 /* Of a channel's own statuses, these two say that nobody answered. */
@@ -100,6 +102,22 @@ static const char *database(const struct check *writer) {
         return writer->status == STATUS_OK                     ? "ok"
                : writer->status == STATUS_DATABASE_UNAVAILABLE ? "down"
                                                                : "unknown";
+}
+
+/* Without it everything but the assistant works: it makes nobody unready. */
+static const char *assistant(struct slice said, struct arena *a) {
+        static const char *const words[] = { "ready", "not configured" };
+        struct json doc;
+        struct slice s;
+        const char *why;
+        size_t at;
+
+        if (json_parse(said, a, &doc, &why, &at) != 0 || !json_str(json_get(doc, "openclaw"), &s))
+                return "not ready";
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+                if (slice_is(s, words[i]))
+                        return words[i];
+        return "not ready";
 }
 
 static void put_error(struct jsonw *w, const struct http_request *r, enum status s) {
@@ -130,6 +148,7 @@ static void ready_respond(struct ready *y) {
         jsonw_key_cstr(&w, "writer", database_down ? "ok" : state(&y->writer));
         jsonw_key_cstr(&w, "database", database(&y->writer));
         jsonw_key_cstr(&w, "webhook", state(&y->webhook));
+        jsonw_key_cstr(&w, "openclaw", y->assistant);
         jsonw_end(&w, '}');
         jsonw_end(&w, '}');
         respond(y->r, ok ? 200 : 503, &body);
@@ -140,6 +159,8 @@ static void check_done(void *arg, const struct answer *a) {
 
         c->to = NULL;
         c->status = a->status;
+        if (c->op == OP_openclaw_health)
+                c->ready->assistant = assistant(a->body, &c->ready->r->arena);
         if (--c->ready->waiting)
                 return;
         c->ready->r->gone = NULL;
@@ -152,9 +173,12 @@ static void check_start(struct frontend *f, struct check *c) {
         union {
                 struct op_health health;
                 struct op_webhook_health webhook;
+                struct op_openclaw_health openclaw;
         } none = { 0 };
 
-        c->status = kind == WEBHOOK ? STATUS_WEBHOOK_UNAVAILABLE : STATUS_WRITER_UNAVAILABLE;
+        c->status = kind == WEBHOOK    ? STATUS_WEBHOOK_UNAVAILABLE
+                    : kind == OPENCLAW ? STATUS_OPENCLAW_UNAVAILABLE
+                                       : STATUS_WRITER_UNAVAILABLE;
         if (!to || !channel_up(to))
                 return;
         c->status = channel_call(to, c->op, &none, READY_MS, check_done, c);
@@ -171,6 +195,8 @@ static void ready_gone(struct http_request *r) {
                 channel_forget(y->writer.to, &y->writer);
         if (y->webhook.to)
                 channel_forget(y->webhook.to, &y->webhook);
+        if (y->openclaw.to)
+                channel_forget(y->openclaw.to, &y->openclaw);
 }
 
 void route_ready(struct frontend *f, struct http_request *r, const struct route *route, const struct actor *a) {
@@ -183,10 +209,13 @@ void route_ready(struct frontend *f, struct http_request *r, const struct route 
                 return;
         }
         *y = (struct ready){ .r = r,
+                             .assistant = "not ready",
                              .writer = { .ready = y, .op = OP_health },
-                             .webhook = { .ready = y, .op = OP_webhook_health } };
+                             .webhook = { .ready = y, .op = OP_webhook_health },
+                             .openclaw = { .ready = y, .op = OP_openclaw_health } };
         check_start(f, &y->writer);
         check_start(f, &y->webhook);
+        check_start(f, &y->openclaw);
         if (!y->waiting) {
                 ready_respond(y);
                 return;

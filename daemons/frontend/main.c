@@ -4,21 +4,25 @@
 
 #include "frontend.h"
 #include "log.h"
+#include "waiting.h"
 #include "ws.h"
 
 struct frontend {
         struct daemon *d;
         struct http_server *server;
         struct fanout *fanout;
+        struct waiting *waiting;
         struct auth_state *auth;
         struct rate_state *rate;
         int64_t began;
         ev_timer trim;
-        unsigned trimmed; /* connections when memory was last given back */
-        bool draining;
+        unsigned trimmed;    /* connections when memory was last given back */
+        int64_t drain_until; /* 0: not yet */
+        bool late;
 };
 
 #define TRIM_SECONDS 10.
+#define DRAIN_MICROS 8000000 /* what is asked already has this long to be answered; less than daemon.c gives us */
 
 static struct frontend *state(void *arg) {
         return ((struct daemon *)arg)->state;
@@ -42,6 +46,9 @@ struct channel *frontend_peer(struct frontend *f, enum daemon_id kind) {
 struct fanout *frontend_fanout(struct frontend *f) {
         return f->fanout;
 }
+struct waiting *frontend_waiting(struct frontend *f) {
+        return f->waiting;
+}
 struct auth_state *frontend_auth(struct frontend *f) {
         return f->auth;
 }
@@ -49,15 +56,19 @@ struct rate_state *frontend_rate(struct frontend *f) {
         return f->rate;
 }
 
-/* What other daemons send and how they come and go is the fan-out's business. */
+/* What other daemons send and how they come and go is the fan-out's business, but for turns. */
 static void on_request(void *arg, struct request *r) {
-        fanout_request(state(arg), r);
+        if (r->op == OP_turn_event)
+                waiting_event(state(arg), r->msg);
+        else
+                fanout_request(state(arg), r);
 }
 static void on_up(void *arg, struct channel *c) {
         fanout_up(state(arg), c);
 }
 static void on_down(void *arg, struct channel *c) {
         fanout_down(state(arg), c);
+        waiting_down(state(arg), c);
 }
 
 static void open_sockets(struct frontend *f) {
@@ -97,6 +108,7 @@ static void frontend_open(struct daemon *d) {
         f->rate = rate_new();
         f->auth = auth_new(f);
         f->fanout = fanout_new(f);
+        f->waiting = waiting_new(f);
         ws_open();
         f->server = http_server_new(d->loop, router_handle, f);
         open_sockets(f);
@@ -112,10 +124,14 @@ static void frontend_connect(struct daemon *d) {
 
 static bool frontend_drain(struct daemon *d) {
         struct frontend *f = d->state;
-        if (!f->draining) {
-                f->draining = true;
+        if (f->drain_until == 0) {
+                f->drain_until = text_mono_micros() + DRAIN_MICROS;
                 fanout_drain(f);
+                waiting_drain(f, false);
                 http_server_drain(f->server);
+        } else if (!f->late && text_mono_micros() >= f->drain_until) {
+                f->late = true;
+                waiting_drain(f, true);
         }
         return http_server_idle(f->server);
 }

@@ -81,7 +81,7 @@ static void open_stream(struct frontend *f, struct http_request *r, const struct
         OP_SET(stream_open, &m, session_id, w->session);
         if (w->consumer.n)
                 OP_SET(stream_open, &m, consumer_id, w->consumer);
-        call_ask(f, r, OP_stream_open, &m, &follow_then, w);
+        (void)call_ask(f, r, OP_stream_open, &m, &follow_then, w);
 }
 
 void route_stream(struct frontend *f, struct http_request *r, const struct route *route, const struct actor *a) {

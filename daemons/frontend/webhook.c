@@ -45,5 +45,5 @@ void route_webhook(struct frontend *f, struct http_request *r, const struct rout
                 call_fail(r, STATUS_WEBHOOK_INVALID, SLICE("a header of the webhook is too long or is not UTF-8"));
                 return;
         }
-        call_ask(f, r, route->op, &m, &webhook_then, f);
+        (void)call_ask(f, r, route->op, &m, &webhook_then, f);
 }

@@ -29,9 +29,16 @@ static const struct command commands[] = {
           "  --json          the writer's answer as it came\n",
           run_key_list },
         { "key revoke", "ID", "end an API key; ID is the middle part of lok_ID_secret", "", run_key_revoke },
-        { "account set", "A [--status active|suspended] [--livekit-agents a,b]", "change a tenant",
-          "  --status S            suspended: its people and keys are refused\n"
-          "  --livekit-agents a,b  the agents it may have dispatched into its rooms; \"\" for none\n",
+        { "account set",
+          "A [--status active|suspended] [--livekit-agents a,b] [--ai-tokens-per-day N] [--delivery-url U] "
+          "[--action-rules T=R,...]",
+          "change a tenant",
+          "  --status S              suspended: its people and keys are refused\n"
+          "  --livekit-agents a,b    the agents it may have dispatched into its rooms; \"\" for none\n"
+          "  --ai-tokens-per-day N   what its turns and actions may use a day (UTC); 0: what the appliance allows\n"
+          "  --delivery-url U        where confirmed messages are handed to, https://...; \"\" for nowhere\n"
+          "  --action-rules T=R,...  its own rules, stricter than the policy's: cv.edit=confirm or =refuse; they\n"
+          "                          replace those before; \"\" for none\n",
           run_account_set },
         { "erase", "--account A --session S [--from N] [--to N] --yes",
           "erase what was said in a call, for good; its events remain, without their payloads",
@@ -117,7 +124,7 @@ static int help(int argc, char **argv) {
                         printf("%s", found ? "\n" : "");
                         help_one(&commands[i]);
                 } else {
-                        printf("%-18s %s\n", commands[i].words, commands[i].summary);
+                        printf("%-19s %s\n", commands[i].words, commands[i].summary);
                 }
                 found = true;
         }

@@ -91,9 +91,10 @@ static bool look_up(struct address *a, const struct parts *p, char why[static 25
 
         if (n >= sizeof host)
                 return wrong(why, "its host is too long");
-        memcpy(host, p->host + (literal6 ? 1 : 0), n + 1);
-        if (literal6)
-                host[n - 2] = '\0';
+        if (literal6) /* without its brackets */
+                (void)snprintf(host, sizeof host, "%.*s", (int)(n - 2), p->host + 1);
+        else
+                (void)snprintf(host, sizeof host, "%s", p->host);
         int e = getaddrinfo(host, p->port, &hints, &found);
         if (e != 0) {
                 (void)snprintf(why, 256, "openclaw_url: %.100s: %s", host, gai_strerror(e));

@@ -16,7 +16,7 @@ struct address {
 };
 
 /* The gateway's base URL; `path` is put after it. Asks the resolver. 0, or -1 with a message for the operator: not
- * http(s), with a user or a query, not resolvable, or plain http to an address that is neither loopback nor private. */
+ * http(s), with a user or a query, not resolvable, or plain http to an address neither loopback nor private. */
 int address_resolve(const char *base, const char *path, struct address *ret, char why[static 256]);
 /* Is this one of them, port included? */
 bool address_has(const struct address *a, const struct sockaddr *to, socklen_t len);

@@ -5,10 +5,12 @@
 #include "gateway.h"
 
 struct turns;
+struct actions;
 
 struct openclaw {
         struct gateway *gateway;
         struct turns *turns;
+        struct actions *actions;
         struct hub *hub;
         struct channel *writer;
         char runner[40]; /* this process, in turns' and actions' rows: after a restart it is another one */

@@ -123,8 +123,12 @@ static bool keep_name(struct response *r, struct json v, struct slice *ret) {
 
 static bool tokens(struct json usage, const char *name, int64_t *ret) {
         struct json v = json_get(usage, name);
+        int64_t n = 0;
 
-        return json_type(v) == JSON_NONE || (json_int(v, ret) && *ret >= 0);
+        if (json_type(v) != JSON_NONE && (!json_int(v, &n) || n < 0))
+                return false;
+        *ret = n;
+        return true;
 }
 
 static bool keep_account(struct response *r, struct json response) {

@@ -3,8 +3,8 @@
 
 #include "cred.h"
 
-/* The header line with the token, NUL-terminated. False: the credential openclaw-token is missing or empty. die() if it
- * could not be a header. */
+/* The header line with the token, NUL-terminated. False: the credential openclaw-token is missing or empty. die() if
+ * it could not be a header. */
 bool trust_bearer(struct secret *ret);
 /* The credential openclaw-ca, or the system's certificates if it is empty: PEM. die() if there are none. */
 void trust_ca(struct secret *ret);

@@ -3,7 +3,7 @@
 
 #include <curl/curl.h>
 
-/* A body with "object":"response" says: the gateway is fine, the run failed. Any other: our request or link is wrong. */
+/* A body with "object":"response" says: the gateway is fine, the run failed. Others: our request or link is wrong. */
 enum side { ANY, RUN, LINK };
 
 static const struct {

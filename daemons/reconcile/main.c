@@ -1,4 +1,4 @@
-/* main.c - lifeos-reconcile: a one-shot from a timer; no call outlives its deadline. */
+/* main.c - lifeos-reconcile: a one-shot from a timer; no call, turn or action outlives its deadline. */
 #include "daemon.h"
 #include "log.h"
 #include "sweep.h"
@@ -13,11 +13,14 @@ static struct {
 } run;
 
 static void report(const struct sweep_counts *n, const char *how) {
-        enum log_level level = n->refused > 0 ? LOG_WARN : n->retried + n->ended > 0 ? LOG_NOTE : LOG_DEBUG;
+        enum log_level level = n->refused > 0                           ? LOG_WARN
+                               : n->retried + n->ended + n->expired > 0 ? LOG_NOTE
+                                                                        : LOG_DEBUG;
 
         log_line(level, &(struct log_fields){ .op = "session_sweep" },
-                 "%s: %u calls ended, %u asked back, %u left alone, %u refused", how, n->ended, n->retried, n->kept,
-                 n->refused);
+                 "%s: %u calls ended, %u asked back, %u turns, actions and confirmations expired, %u left alone, "
+                 "%u refused",
+                 how, n->ended, n->retried, n->expired, n->kept, n->refused);
 }
 
 static void on_done(void *arg, const struct sweep_counts *n, enum status failed) {

@@ -1,4 +1,4 @@
-/* sweep.c - one page of calls after the other, a bounded number in flight. */
+/* sweep.c - what a sweep of each kind asks; one page after the other, a bounded number in flight. */
 #include "sweep.h"
 
 #include <stdlib.h>
@@ -11,30 +11,77 @@
 #define ARENA_MAX (8u << 20)
 
 struct due {
-        char account[129], session[101];
+        char account[129], session[101], kind[16], id[129];
+};
+
+union message {
+        struct op_session_sweep session;
+        struct op_work_expire work;
+};
+
+/* One kind of sweep: who is due, and how one of them becomes a message. */
+struct sweep_kind {
+        enum op due, look;
+        void (*message)(const struct due *due, union message *m);
+        bool named; /* a call has several such: a due row says which, by kind and id */
 };
 
 struct sweep {
         sweep_done_fn *done;
         void *arg;
         struct channel *writer;
+        unsigned kind;
         struct due *page; /* SWEEP_PAGE of them */
         uint32_t n, next, in_flight;
         bool more, progress, over;
+        enum status failed; /* the first kind that the writer did not tell of */
         struct sweep_counts counts;
         struct arena arena;
 };
 
+/* ---- the kinds ---- */
+
+static void session_message(const struct due *due, union message *m) {
+        OP_SET(session_sweep, &m->session, account_id, slice_of(due->account));
+        OP_SET(session_sweep, &m->session, session_id, slice_of(due->session));
+        OP_SET(session_sweep, &m->session, unanswered_ms, setting_int(SETTING_call_unanswered_seconds) * 1000);
+        OP_SET(session_sweep, &m->session, silence_ms, setting_int(SETTING_call_silence_seconds) * 1000);
+        OP_SET(session_sweep, &m->session, longest_ms, setting_int(SETTING_call_longest_seconds) * 1000);
+        OP_SET(session_sweep, &m->session, retries, setting_int(SETTING_provider_retries));
+        OP_SET(session_sweep, &m->session, retry_base_ms, setting_int(SETTING_provider_retry_base_ms));
+        OP_SET(session_sweep, &m->session, retry_cap_ms, setting_int(SETTING_provider_retry_cap_ms));
+}
+
+static void work_message(const struct due *due, union message *m) {
+        OP_SET(work_expire, &m->work, account_id, slice_of(due->account));
+        OP_SET(work_expire, &m->work, session_id, slice_of(due->session));
+        OP_SET(work_expire, &m->work, kind, slice_of(due->kind));
+        OP_SET(work_expire, &m->work, id, slice_of(due->id));
+}
+
+static const struct sweep_kind kinds[] = {
+        { OP_sweep_due, OP_session_sweep, session_message, false },
+        { OP_work_due, OP_work_expire, work_message, true },
+};
+#define KINDS (sizeof kinds / sizeof *kinds)
+
 static void ask_who(struct sweep *s);
 
+/* The next kind, or the end: what is wrong with one kind is no reason to leave the others. */
 static void finish(struct sweep *s, enum status failed) {
         if (s->over)
                 return;
+        if (s->failed == STATUS_OK)
+                s->failed = failed;
+        if (++s->kind < KINDS) {
+                ask_who(s);
+                return;
+        }
         s->over = true;
-        s->done(s->arg, &s->counts, failed);
+        s->done(s->arg, &s->counts, s->failed);
 }
 
-/* ---- one call ---- */
+/* ---- one that is due ---- */
 
 static void count(struct sweep *s, const struct answer *a) {
         struct slice result = { 0 };
@@ -52,6 +99,8 @@ static void count(struct sweep *s, const struct answer *a) {
                 s->counts.retried++;
         else if (slice_is(result, "ended"))
                 s->counts.ended++;
+        else if (slice_is(result, "expired"))
+                s->counts.expired++;
         else
                 s->counts.refused++;
 }
@@ -67,17 +116,14 @@ static void on_swept(void *arg, const struct answer *a) {
 }
 
 static enum status ask_one(struct sweep *s, const struct due *due) {
-        struct op_session_sweep m = { 0 };
+        const struct sweep_kind *k = &kinds[s->kind];
+        union message m;
 
-        OP_SET(session_sweep, &m, account_id, slice_of(due->account));
-        OP_SET(session_sweep, &m, session_id, slice_of(due->session));
-        OP_SET(session_sweep, &m, unanswered_ms, setting_int(SETTING_call_unanswered_seconds) * 1000);
-        OP_SET(session_sweep, &m, silence_ms, setting_int(SETTING_call_silence_seconds) * 1000);
-        OP_SET(session_sweep, &m, longest_ms, setting_int(SETTING_call_longest_seconds) * 1000);
-        OP_SET(session_sweep, &m, retries, setting_int(SETTING_provider_retries));
-        OP_SET(session_sweep, &m, retry_base_ms, setting_int(SETTING_provider_retry_base_ms));
-        OP_SET(session_sweep, &m, retry_cap_ms, setting_int(SETTING_provider_retry_cap_ms));
-        return channel_call(s->writer, OP_session_sweep, &m, ANSWER_MS, on_swept, s);
+        memset(&m, 0, sizeof m);
+        k->message(due, &m);
+        if (op_check(k->look, &m) != 0)
+                return STATUS_INTERNAL; /* a row that no writer of ours has written */
+        return channel_call(s->writer, k->look, &m, ANSWER_MS, on_swept, s);
 }
 
 /* A page without a single success is not asked for again: it would be the same page. The next run tries anew. */
@@ -98,22 +144,28 @@ static void go_on(struct sweep *s) {
 
 /* ---- who is due ---- */
 
+static bool read_text(struct json row, const char *key, char *to, size_t cap) {
+        struct slice text;
+
+        return json_str(json_get(row, key), &text) && slice_copy(text, to, cap);
+}
+
+static bool read_row(const struct sweep_kind *k, struct json row, struct due *due) {
+        return read_text(row, "accountId", due->account, sizeof due->account) &&
+               read_text(row, "sessionId", due->session, sizeof due->session) &&
+               (!k->named || (read_text(row, "kind", due->kind, sizeof due->kind) &&
+                              read_text(row, "id", due->id, sizeof due->id)));
+}
+
 static bool read_due(struct sweep *s, struct json list) {
-        struct slice key, account, session;
+        struct slice key;
         struct json row;
         uint32_t it = 0;
 
         s->n = s->next = 0;
-        while (json_next(list, &it, &key, &row)) {
-                struct due *due = &s->page[s->n];
-
-                if (s->n == SWEEP_PAGE || !json_str(json_get(row, "accountId"), &account) ||
-                    !json_str(json_get(row, "sessionId"), &session) ||
-                    !slice_copy(account, due->account, sizeof due->account) ||
-                    !slice_copy(session, due->session, sizeof due->session))
+        while (json_next(list, &it, &key, &row))
+                if (s->n == SWEEP_PAGE || !read_row(&kinds[s->kind], row, &s->page[s->n++]))
                         return false;
-                s->n++;
-        }
         return true;
 }
 
@@ -138,11 +190,16 @@ static void on_due(void *arg, const struct answer *a) {
 }
 
 static void ask_who(struct sweep *s) {
-        struct op_sweep_due m = { 0 };
+        const struct opdesc *d = op_desc(kinds[s->kind].due);
+        union {
+                struct op_sweep_due sessions;
+                struct op_work_due work;
+        } m;
         enum status st;
 
-        OP_SET(sweep_due, &m, limit, SWEEP_PAGE);
-        st = channel_call(s->writer, OP_sweep_due, &m, ANSWER_MS, on_due, s);
+        memset(&m, 0, sizeof m);
+        op_set_int(d, op_field(d, "limit"), &m, SWEEP_PAGE);
+        st = channel_call(s->writer, kinds[s->kind].due, &m, ANSWER_MS, on_due, s);
         if (st != STATUS_OK)
                 finish(s, st);
 }

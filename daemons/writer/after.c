@@ -3,13 +3,18 @@
 
 #include <stdio.h>
 
+#include "json.h"
 #include "plan.h"
 #include "stats.h"
 
+/* A reply that stops a turn holds little more than two ids. */
+#define STOP_MAX 1024u
+
 static const struct {
-        bool counts;  /* a good end */
-        bool results; /* by the word in the reply's `result` */
-        bool access;  /* a good end changes what somebody may do */
+        bool counts;       /* a good end */
+        bool results;      /* by the word in the reply's `result` */
+        bool access;       /* a good end changes what somebody may do */
+        const char *stops; /* the member that names the turn which, if "stopped", its runner is to end */
         enum stat_id counter;
 } after[OP_COUNT] = {
         [OP_session_reconnect] = { .counts = true, .counter = STAT_reconnects },
@@ -19,6 +24,8 @@ static const struct {
         [OP_session_sweep] = { .results = true, .counter = STAT_sweeps }, /* the one-shot does not live to report */
         [OP_account_set] = { .access = true },
         [OP_key_revoke] = { .access = true },
+        [OP_turn_stop] = { .stops = "turnId" },
+        [OP_turn_begin] = { .stops = "running" },
 };
 
 /* A frontend that cannot be told now must not go on as if nothing had happened: with a new connection it asks again for
@@ -34,6 +41,35 @@ static void tell_access(struct hub *hub, const struct ask *a, struct slice accou
         for (struct channel *c = NULL; (c = hub_next(hub, c));)
                 if (channel_kind(c) == FRONTEND && !channel_cast(c, OP_access_changed, &m))
                         channel_restart(c, "it could not be told whose access changed");
+}
+
+/* The turn that this reply stops, in the arena. */
+static bool stopped_turn(const char *member, struct slice body, struct arena *a, struct slice *ret) {
+        struct json doc;
+        const char *why;
+        bool stopped;
+        size_t at;
+
+        return body.n <= STOP_MAX && json_parse(body, a, &doc, &why, &at) == 0 &&
+               json_bool(json_get(doc, "stopped"), &stopped) && stopped && json_str(json_get(doc, member), ret);
+}
+
+/* Who cannot be told now hears of it with the next words he stores. */
+static void tell_stopped(struct hub *hub, const char *member, const struct rows_reply *r) {
+        struct op_turn_stopped m = { 0 };
+        struct arena arena;
+        struct slice turn;
+
+        arena_init(&arena, 65536);
+        if (stopped_turn(member, r->body, &arena, &turn)) {
+                OP_SET(turn_stopped, &m, account_id, r->account);
+                OP_SET(turn_stopped, &m, session_id, r->session);
+                OP_SET(turn_stopped, &m, turn_id, turn);
+                for (struct channel *c = NULL; (c = hub_next(hub, c));)
+                        if (channel_kind(c) == OPENCLAW)
+                                (void)channel_cast(c, OP_turn_stopped, &m);
+        }
+        arena_free(&arena);
 }
 
 static void count_result(enum stat_id counter, const struct rows_reply *r) {
@@ -58,4 +94,6 @@ void after_answer(struct hub *hub, const struct ask *a, const struct rows_reply 
                 stat_add(after[a->op].counter, 1);
         if (after[a->op].access && good && r->account.n)
                 tell_access(hub, a, r->account);
+        if (after[a->op].stops && good && r->account.n && r->session.n)
+                tell_stopped(hub, after[a->op].stops, r);
 }

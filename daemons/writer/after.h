@@ -1,4 +1,5 @@
-/* after.h - what an answer brings about besides itself: it is counted, and frontends hear whose access changed. */
+/* after.h - what an answer brings about besides itself: it is counted, frontends hear whose access changed, and
+ * openclaw which turn was stopped. */
 #pragma once
 
 #include "ask.h"

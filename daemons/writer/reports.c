@@ -61,13 +61,16 @@ static void on_health(void *arg, const struct answer *a) {
         struct json doc;
         const char *why;
         size_t at;
-        int64_t parked;
+        int64_t parked, waiting;
 
         r->asking = false;
         arena_reset(&r->arena);
-        if (a->status == STATUS_OK && json_parse(a->body, &r->arena, &doc, &why, &at) == 0 &&
-            json_int(json_get(doc, "parkedWebhooks"), &parked))
+        if (a->status != STATUS_OK || json_parse(a->body, &r->arena, &doc, &why, &at) != 0)
+                return;
+        if (json_int(json_get(doc, "parkedWebhooks"), &parked))
                 stat_set(STAT_webhooks_parked, parked);
+        if (json_int(json_get(doc, "outboxWaiting"), &waiting))
+                stat_set(STAT_outbox_waiting, waiting);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *w, int revents) {

@@ -1,10 +1,11 @@
-/* docgen - prints docs/API.md and docs/REFERENCE.md from the tables; tests/lint compares them with what is committed. */
+/* docgen - prints what is generated from the tables: two documents and the policy in SQL; tests/lint compares them. */
 #include <stdio.h>
 #include <string.h>
 
 #include "bind.h"
 #include "events.h"
 #include "ops.h"
+#include "policy.h"
 #include "status.h"
 
 struct route_row {
@@ -178,7 +179,9 @@ int main(int argc, char **argv) {
                 api();
         else if (argc == 2 && strcmp(argv[1], "reference") == 0)
                 reference();
+        else if (argc == 2 && strcmp(argv[1], "policy") == 0)
+                policy_sql();
         else
-                return fprintf(stderr, "usage: docgen api|reference\n"), 2;
+                return fprintf(stderr, "usage: docgen api|reference|policy\n"), 2;
         return 0;
 }

@@ -3,7 +3,7 @@
 -- Rules of every function in here, kept by tests/sql/lint: pinned search_path, schema-qualified names, no SQL put
 -- together from text, no EXCEPTION blocks, event and audit are only inserted into (event_erase takes payloads away).
 -- A refusal is returned before the first write; after it a function only raises, with the SQLSTATE of
--- common/status.def.
+-- common/status.def. A refusal that is itself on record, and has a body, is committed like any answer.
 -- Plans are generic and by index, whatever the statistics of a young table say: the tables grow, the plans stay.
 
 DROP SCHEMA IF EXISTS api CASCADE;
@@ -12,7 +12,8 @@ CREATE SCHEMA lib;
 CREATE SCHEMA api;
 
 -- How a JSON op ended. status: OK or a name of common/status.def; message: for the client, may be NULL; body: the
--- whole answer; head not NULL: the stream (account_id, session_id) has events up to head now.
+-- whole answer, or what a refusal tells besides its status; head not NULL: the stream (account_id, session_id) has
+-- events up to head now.
 CREATE TYPE api.reply AS (status text, message text, body json, account_id text, session_id text, head bigint);
 
 CREATE FUNCTION lib.refuse(status text, message text DEFAULT NULL) RETURNS api.reply

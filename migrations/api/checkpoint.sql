@@ -86,7 +86,7 @@ RETURNS api.reply LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = p
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_variable
 DECLARE
-        see record := lib.session_admit(account_id, actor_id, actor_role, session_id, 'read');
+        see record := lib.session_admit(account_id, actor_id, actor_role, session_id, 'read', '{session,conversation}');
         person boolean := actor_role NOT IN ('ingest', 'operator');
         given text := coalesce(watermark_timestamp, watermark_ts);
         put lifeos.checkpoint;
@@ -121,8 +121,7 @@ BEGIN
         IF person THEN
                 PERFORM lib.session_seen(see.account, session_id, actor_id, lib.now_ms());
         END IF;
-        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = see.account
-                AND c.session_id = session_id;
+        SELECT * INTO s FROM lifeos.call_session c WHERE c.account_id = see.account AND c.session_id = session_id;
         IF person AND s.user_id = actor_id THEN
                 PERFORM lib.session_ack(see.account, session_id, put.sequence, put.ts, put.event_id);
                 SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = see.account

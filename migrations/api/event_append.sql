@@ -20,6 +20,10 @@ CREATE FUNCTION lib.content_hash(session_id text, type text, given_ts bigint, pa
 LANGUAGE sql STABLE AS
 $$ SELECT sha256(convert_to(lib.content_fields(session_id, type, given_ts), 'UTF8') || payload) $$;
 
+-- Does this event say all that its utterance is so far? Then there is a segment for it; a delta has only a piece.
+CREATE FUNCTION lib.is_snapshot(type text) RETURNS boolean LANGUAGE sql IMMUTABLE AS
+$$ SELECT type IN ('transcript.partial', 'transcript.final') $$;
+
 -- What the chain says of an event besides its number and its payload's commitment, in two parts: of its stream and of
 -- itself. Every text with its length before it, nothing in it ever NULL.
 CREATE FUNCTION lib.stream_fields(account_id text, session_id text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
@@ -260,7 +264,7 @@ BEGIN
         ), told AS (
                 INSERT INTO lifeos.transcript_segment (sequence, final, account_id, session_id, utterance_id)
                 SELECT st.sequence, p_type = 'transcript.final', st.account_id, p_session, u.id
-                FROM (SELECT CASE WHEN starts_with(p_type, 'transcript.') THEN p_payload::json ->> 'utteranceId' END AS id
+                FROM (SELECT CASE WHEN lib.is_snapshot(p_type) THEN p_payload::json ->> 'utteranceId' END AS id
                       FROM made OFFSET 0) u
                 WHERE u.id ~ '\S'
         )
@@ -387,7 +391,7 @@ BEGIN
                        e_hash[i], salt[i], events_payload[i]::json
                 FROM (SELECT i, events_op[i] + 1 AS o FROM generate_series(1, n) i WHERE plain OR e_new[i] OFFSET 0) b
                 RETURNING e.sequence, e.type, e.account_id, e.session_id,
-                          CASE WHEN starts_with(e.type, 'transcript.') THEN e.payload ->> 'utteranceId' END AS utterance
+                          CASE WHEN lib.is_snapshot(e.type) THEN e.payload ->> 'utteranceId' END AS utterance
         )
         INSERT INTO lifeos.transcript_segment (sequence, final, account_id, session_id, utterance_id)
         SELECT m.sequence, m.type = 'transcript.final', m.account_id, m.session_id, m.utterance

@@ -1,6 +1,6 @@
 -- event_erase.sql - the words go, the record stays: payloads and salts of a session's events, for good.
 --
--- This is the one thing that changes an event. Its place, type, times, emitter and hashes remain, so the chain still
+-- This is the one thing that changes an event, and what was said is said nowhere else afterwards. Its place, type, times, emitter and hashes remain, so the chain still
 -- verifies, gaps cannot be made, and a repeat of an erased event is still known for one.
 
 -- The oldest max_rows of these that still have a payload. last: where it stopped.
@@ -22,6 +22,33 @@ BEGIN
         SELECT count(*), max(g.sequence) INTO erased, last FROM gone g;
 END $$;
 
+-- The same words where they stand besides: messages and answers of the turns those events are of, and what their actions
+-- were about. Deliverables are their owners' and stay.
+CREATE FUNCTION lib.said_erase(account_id text, session_id text, since bigint, till bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+#variable_conflict use_variable
+BEGIN
+        WITH told AS (
+                UPDATE lifeos.turn t SET answer = NULL, message = NULL
+                WHERE t.account_id = account_id AND t.conversation_id = session_id AND t.status <> 'running'
+                      AND EXISTS (SELECT FROM unnest(t.sequences) q WHERE q BETWEEN since AND till)
+                RETURNING t.user_ordinal, t.agent_ordinal)
+        DELETE FROM lifeos.message m USING (SELECT w.user_ordinal AS ordinal FROM told w UNION ALL
+                                            SELECT w.agent_ordinal FROM told w) gone
+        WHERE m.account_id = account_id AND m.conversation_id = session_id AND m.ordinal = gone.ordinal;
+        WITH told AS (
+                UPDATE lifeos.action a SET message = NULL, metadata = '{}'
+                WHERE a.account_id = account_id AND a.session_id = session_id AND a.lease_until IS NULL
+                      AND EXISTS (SELECT FROM unnest(a.sequences) q WHERE q BETWEEN since AND till)
+                RETURNING a.action_id)
+        UPDATE lifeos.action_version v SET summary = NULL, arguments = NULL
+        FROM told w
+        WHERE v.account_id = account_id AND v.session_id = session_id AND v.action_id = w.action_id
+              AND (v.summary IS NOT NULL OR v.arguments IS NOT NULL);
+END $$;
+
 CREATE FUNCTION api.event_erase(command_id text, account_id text, session_id text, from_sequence bigint,
                                 to_sequence bigint, command_hash bytea) RETURNS api.reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -37,7 +64,7 @@ DECLARE
         reply api.reply;
 BEGIN
         SELECT * INTO st FROM lifeos.stream s
-        WHERE s.account_id = account_id AND s.stream_id = session_id AND s.kind = 'session' FOR NO KEY UPDATE;
+        WHERE s.account_id = account_id AND s.stream_id = session_id AND s.kind <> 'account' FOR NO KEY UPDATE;
         IF NOT FOUND THEN
                 RETURN lib.refuse('SESSION_NOT_FOUND');
         END IF;
@@ -49,6 +76,7 @@ BEGIN
         till := least(coalesce(to_sequence, st.head), st.head);
         done := lib.payload_erase(account_id, session_id, since, till, max_rows);
         more := done.erased = max_rows AND done.last < till;
+        PERFORM lib.said_erase(account_id, session_id, since, CASE WHEN more THEN done.last ELSE till END);
         body := lib.object('{ok,accountId,sessionId,fromSequence,toSequence,erasedCount,more,nextSequence}',
                            ARRAY['true', lib.js(account_id), lib.js(session_id), since::text, till::text,
                                  done.erased::text, more::text, CASE WHEN more THEN done.last + 1 ELSE till + 1 END::text]);

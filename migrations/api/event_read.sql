@@ -22,7 +22,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_variable
 DECLARE
-        see record := lib.session_admit(account_id, actor_id, actor_role, session_id, 'read');
+        see record := lib.session_admit(account_id, actor_id, actor_role, session_id, 'read', '{session,conversation}');
         lim bigint := coalesce("limit", 500);
 BEGIN
         IF see.status <> 'OK' THEN
@@ -43,7 +43,7 @@ RETURNS api.reply
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-        see record := lib.session_admit(account_id, actor_id, actor_role, session_id, 'read');
+        see record := lib.session_admit(account_id, actor_id, actor_role, session_id, 'read', '{session,conversation}');
         reply api.reply;
 BEGIN
         IF see.status <> 'OK' THEN
@@ -54,10 +54,12 @@ BEGIN
         reply.session_id := session_id;
         reply.head := see.head;
         SELECT lib.object('{ok,accountId,sessionId,latestSequence,status,checkpoint}',
-                          ARRAY['true', lib.js(see.account), lib.js(session_id), see.head::text, lib.js(c.status),
+                          ARRAY['true', lib.js(see.account), lib.js(session_id), see.head::text,
+                                lib.js(coalesce(c.status, 'active')), -- a chat is never over
                                 coalesce(lib.consumer_at(see.account, session_id, lib.consumer_owner(actor_id, actor_role), consumer_id)::text, 'null')])
         INTO STRICT reply.body
-        FROM lifeos.call_session c WHERE c.account_id = see.account AND c.session_id = session_id;
+        FROM (SELECT 1) one
+        LEFT JOIN lifeos.call_session c ON c.account_id = see.account AND c.session_id = session_id;
         RETURN reply;
 END $$;
 
@@ -97,7 +99,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_variable
 DECLARE
-        see record := lib.session_admit(account_id, actor_id, actor_role, session_id, 'read');
+        see record := lib.session_admit(account_id, actor_id, actor_role, session_id, 'read', '{session,conversation}');
         lim bigint := coalesce("limit", 100);
         snaps bigint := snapshot_limit; -- NULL: of all of them
         room bigint := lib.state_bytes();
@@ -119,8 +121,8 @@ BEGIN
                                   ELSE 'afterTimestamp' END
                                                      || ' is not an RFC 3339 date and time');
         END IF;
-        SELECT * INTO STRICT s FROM lifeos.call_session c WHERE c.account_id = see.account
-                AND c.session_id = session_id;
+        SELECT * INTO s FROM lifeos.call_session c WHERE c.account_id = see.account AND c.session_id = session_id;
+        s.session_id := session_id;
         IF start IS NULL AND given IS NULL THEN
                 start := lib.consumer_at(see.account, session_id, lib.consumer_owner(actor_id, actor_role), consumer_id);
         END IF;
@@ -142,7 +144,7 @@ BEGIN
         RETURN reply;
 END $$;
 
--- With nothing found by a timestamp the client is up to date, and goes on from the head.
+-- With nothing found by a timestamp the client is up to date, and goes on from the head. Of a chat, s has its id only.
 CREATE FUNCTION lib.replay_body(s lifeos.call_session, head bigint, page record, transcript record, given text,
                                 after_event_id text, after_sequence bigint, diagnostics json) RETURNS json
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -152,7 +154,7 @@ DECLARE
                        'transcriptComplete,transcriptSnapshotsCount}';
         vals text[] := ARRAY['true', lib.js(s.session_id),
                 lib.object('{reconnectWindowMs,resumeValidUntilMs,lastAckSequence,latestSequence}',
-                           ARRAY[s.reconnect_window_ms::text, coalesce(lib.ms(s.resume_valid_until)::text, 'null'),
+                           ARRAY[coalesce(s.reconnect_window_ms::text, 'null'), coalesce(lib.ms(s.resume_valid_until)::text, 'null'),
                                  coalesce(s.last_ack_sequence::text, 'null'), head::text])::text,
                 lib.object('{timestamp,eventId,sequence}',
                            ARRAY[lib.js(given), lib.js(CASE WHEN given IS NOT NULL THEN after_event_id END),

@@ -90,13 +90,72 @@ CREATE FUNCTION lib.names(given text) RETURNS text[] LANGUAGE sql IMMUTABLE AS $
         FROM unnest(string_to_array(given, ',')) n
 $$;
 
-CREATE FUNCTION api.account_set(command_id text, account_id text, status text, livekit_agents text,
-                                command_hash bytea)
-RETURNS api.reply LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- What is wrong with where an account's messages would go; NULL: nothing. Plain HTTP goes to this machine only.
+CREATE FUNCTION lib.delivery_fault(url text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+        SELECT 'deliveryUrl: https://..., or http:// to 127.0.0.1, [::1] or localhost'
+        WHERE url !~ '^https://[A-Za-z0-9.-]+(:\d{1,5})?([/?][!-~]*)?$'
+              AND url !~ '^http://(127\.0\.0\.1|\[::1\]|localhost)(:\d{1,5})?([/?][!-~]*)?$'
+$$;
+
+-- type=rule, comma separated, as rows; a row without a type or rule that is known is wrong.
+CREATE FUNCTION lib.action_rules(given text) RETURNS TABLE (action_type text, rule text, wrong boolean)
+LANGUAGE sql IMMUTABLE AS $$
+        SELECT n.pair[1], n.pair[2], n.pair IS NULL OR n.pair[1] NOT IN (SELECT t.action_type FROM lib.action_types() t)
+               OR count(*) OVER (PARTITION BY n.pair[1]) > 1
+        FROM (SELECT regexp_match(r, '^\s*([A-Za-z.]+)\s*=\s*(confirm|refuse)\s*$') AS pair
+              FROM unnest(string_to_array(given, ',')) r WHERE btrim(r) <> '') n
+$$;
+
+-- Replaces the tenant's rules by the given ones; the caller holds the account's row.
+CREATE FUNCTION lib.action_rules_put(account_id text, given text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+BEGIN
+        IF given IS NOT NULL THEN
+                DELETE FROM lifeos.action_rule r WHERE r.account_id = account_id;
+                INSERT INTO lifeos.action_rule (account_id, action_type, rule)
+                SELECT account_id, r.action_type, r.rule FROM lib.action_rules(given) r;
+        END IF;
+END $$;
+
+CREATE FUNCTION lib.account_json(a lifeos.account) RETURNS json
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+        RETURN lib.object('{accountId,status,livekitAgents,aiTokensPerDay,deliveryUrl,actionRules,createdAtMs,'
+                          'updatedAtMs}', ARRAY[lib.js(a.account_id), lib.js(a.status),
+                array_to_json(a.livekit_agents)::text, a.ai_tokens_per_day::text, lib.js(a.delivery_url),
+                (SELECT lib.object(array_agg(r.action_type ORDER BY r.action_type),
+                                   array_agg(lib.js(r.rule) ORDER BY r.action_type))::text
+                 FROM lifeos.action_rule r WHERE r.account_id = a.account_id),
+                lib.ms(a.created_at)::text, lib.ms(a.updated_at)::text]);
+END $$;
+
+CREATE FUNCTION lib.account_put(account_id text, status text, livekit_agents text, ai_tokens_per_day bigint,
+                                delivery_url text) RETURNS lifeos.account
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
         a lifeos.account;
         at bigint := lib.now();
+BEGIN
+        INSERT INTO lifeos.account AS c (account_id, status, livekit_agents, ai_tokens_per_day, delivery_url, created_at,
+                                         updated_at)
+        VALUES (account_id, coalesce(status, 'active'), lib.names(coalesce(livekit_agents, '')),
+                coalesce(ai_tokens_per_day, 0), nullif(delivery_url, ''), at, at)
+        ON CONFLICT ON CONSTRAINT account_pkey DO UPDATE SET status = coalesce(status, c.status), updated_at = at,
+                livekit_agents = CASE WHEN livekit_agents IS NULL THEN c.livekit_agents
+                        ELSE lib.names(livekit_agents) END,
+                ai_tokens_per_day = coalesce(ai_tokens_per_day, c.ai_tokens_per_day),
+                delivery_url = CASE WHEN delivery_url IS NULL THEN c.delivery_url ELSE nullif(delivery_url, '') END
+        RETURNING * INTO a;
+        RETURN a;
+END $$;
+
+CREATE FUNCTION api.account_set(command_id text, account_id text, status text, livekit_agents text,
+                                ai_tokens_per_day bigint, delivery_url text, action_rules text, command_hash bytea)
+RETURNS api.reply LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+        a lifeos.account;
         body json;
         reply api.reply := lib.receipt_find('*', 'operator', command_id, command_hash, 'account_set');
 BEGIN
@@ -105,16 +164,16 @@ BEGIN
                 RETURN reply;
         ELSIF account_id = '*' THEN
                 RETURN lib.refuse('INVALID_REQUEST', 'accountId: * is not an account');
+        ELSIF delivery_url <> '' AND lib.delivery_fault(delivery_url) IS NOT NULL THEN
+                RETURN lib.refuse('INVALID_REQUEST', lib.delivery_fault(delivery_url));
+        ELSIF (SELECT bool_or(r.wrong) FROM lib.action_rules(action_rules) r) THEN
+                RETURN lib.refuse('INVALID_REQUEST', 'actionRules: type=confirm or type=refuse, comma separated, each '
+                                                     || 'type once; known are '
+                                                     || (SELECT string_agg(t.action_type, ' ') FROM lib.action_types() t));
         END IF;
-        INSERT INTO lifeos.account AS c (account_id, status, livekit_agents, created_at, updated_at)
-        VALUES (account_id, coalesce(status, 'active'), lib.names(coalesce(livekit_agents, '')), at, at)
-        ON CONFLICT ON CONSTRAINT account_pkey DO UPDATE SET status = coalesce(status, c.status), updated_at = at,
-                livekit_agents = CASE WHEN livekit_agents IS NULL THEN c.livekit_agents
-                        ELSE lib.names(livekit_agents) END
-        RETURNING * INTO a;
-        body := lib.object('{accountId,status,livekitAgents,createdAtMs,updatedAtMs}', ARRAY[lib.js(a.account_id),
-                lib.js(a.status), array_to_json(a.livekit_agents)::text, lib.ms(a.created_at)::text,
-                        lib.ms(a.updated_at)::text]);
+        a := lib.account_put(account_id, status, livekit_agents, ai_tokens_per_day, delivery_url);
+        PERFORM lib.action_rules_put(account_id, action_rules);
+        body := lib.account_json(a);
         PERFORM lib.audit(account_id, '@account', 'operator', 'operator', 'account_set', 'OK', body);
         reply := lib.receipt_put('*', 'operator', command_id, command_hash, 'account_set', NULL, NULL,
                                  lib.object('{ok,account}', ARRAY['true', body::text]));

@@ -20,13 +20,14 @@ END $$;
 
 -- lib.session_see() for those whose right to see may have ended meanwhile.
 CREATE FUNCTION lib.session_admit(account_id text, actor_id text, actor_role text, session_id text, wants text,
-                                  OUT status text, OUT account text, OUT head bigint)
+                                  kinds text[] DEFAULT '{session}', OUT status text, OUT account text,
+                                  OUT head bigint, OUT kind text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
         status := lib.actor_check(account_id, actor_id, actor_role);
         IF status = 'OK' THEN
-                SELECT see.status, see.account, see.head INTO status, account, head
-                FROM lib.session_see(account_id, actor_id, actor_role, session_id, wants) see;
+                SELECT see.status, see.account, see.head, see.kind INTO status, account, head, kind
+                FROM lib.session_see(account_id, actor_id, actor_role, session_id, wants, kinds) see;
         END IF;
 END $$;
 

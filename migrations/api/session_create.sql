@@ -125,9 +125,9 @@ BEGIN
                 RETURN lib.refuse('ACCOUNT_SUSPENDED');
         END IF;
         IF session_id IS NOT NULL AND lib.stream_lock(account_id, session_id) THEN
-                SELECT * INTO STRICT s FROM lifeos.call_session c
+                SELECT * INTO s FROM lifeos.call_session c
                 WHERE c.account_id = account_id AND c.session_id = session_id;
-                IF s.user_id <> actor_id OR s.create_hash <> asked THEN
+                IF NOT FOUND OR s.user_id <> actor_id OR s.create_hash <> asked THEN
                         RETURN lib.refuse('SESSION_EXISTS');
                 END IF;
                 RETURN lib.session_again(s, actor_role, command_id, command_hash);

@@ -44,9 +44,11 @@ LANGUAGE sql STABLE AS $$
                 s.retry_count AS "retryCount") j
 $$;
 
--- The session this actor means, and may he? account "*" (service keys only) looks in all accounts.
+-- The session this actor means, and may he? account "*" (service keys only) looks in all accounts. kinds: of streams
+-- that will do; what is about the stream alone takes a chat's too.
 CREATE FUNCTION lib.session_see(account_id text, actor_id text, actor_role text, session_id text, wants text,
-                                OUT status text, OUT account text, OUT head bigint)
+                                kinds text[] DEFAULT '{session}', OUT status text, OUT account text,
+                                OUT head bigint, OUT kind text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
@@ -57,7 +59,7 @@ BEGIN
         IF account_id = '*' AND actor_role IN ('ingest', 'operator') THEN
                 SELECT array_agg(x.account_id) INTO found_in
                 FROM (SELECT s.account_id FROM lifeos.stream s
-                      WHERE s.stream_id = session_id AND s.kind = 'session' LIMIT 2) x;
+                      WHERE s.stream_id = session_id AND s.kind = ANY (kinds) LIMIT 2) x;
                 IF cardinality(found_in) > 1 THEN
                         status := 'SESSION_AMBIGUOUS';
                         RETURN;
@@ -65,13 +67,21 @@ BEGIN
                 account := found_in[1];
         END IF;
         SELECT * INTO st FROM lifeos.stream s
-        WHERE s.account_id = account AND s.stream_id = session_id AND s.kind = 'session';
+        WHERE s.account_id = account AND s.stream_id = session_id AND s.kind = ANY (kinds);
         IF NOT FOUND THEN
                 status := 'SESSION_NOT_FOUND';
                 RETURN;
         END IF;
         head := st.head;
+        kind := st.kind;
         status := lib.access(actor_role, actor_id, st.user_id, wants);
+        IF st.kind = 'conversation' AND status = 'OK' THEN
+                PERFORM 1 FROM lifeos.conversation c
+                WHERE c.account_id = account AND c.conversation_id = session_id AND c.deleted_at IS NULL;
+                IF NOT FOUND THEN
+                        status := 'CONVERSATION_NOT_FOUND';
+                END IF;
+        END IF;
 END $$;
 
 CREATE FUNCTION api.session_get(account_id text, actor_id text, actor_role text, session_id text) RETURNS api.reply

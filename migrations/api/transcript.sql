@@ -146,7 +146,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_variable
 DECLARE
-        see record := lib.session_admit(account_id, actor_id, actor_role, session_id, 'read');
+        see record := lib.session_admit(account_id, actor_id, actor_role, session_id, 'read', '{session,conversation}');
         after bigint := coalesce(after_sequence, 0);
         t0 bigint := lib.now();
         page record;

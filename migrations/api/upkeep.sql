@@ -6,8 +6,9 @@ DECLARE
         reply api.reply;
 BEGIN
         reply.status := 'OK';
-        reply.body := lib.object('{ok,database,parkedWebhooks}',
-                                 ARRAY['true', '"ok"', lib.parked_count(1000000)::text]);
+        reply.body := lib.object('{ok,database,parkedWebhooks,outboxWaiting}',
+                                 ARRAY['true', '"ok"', lib.parked_count(1000000)::text,
+                                       lib.outbox_waiting(1000000)::text]);
         RETURN reply;
 END $$;
 

@@ -13,6 +13,10 @@ ALTER TABLE lifeos.account
 COMMENT ON COLUMN lifeos.account.ai_tokens_per_day IS 'what its turns may use a day (UTC); 0: what the appliance allows';
 COMMENT ON COLUMN lifeos.account.delivery_url IS 'where confirmed messages are handed to';
 
+-- Consumers follow chats as they follow calls.
+ALTER TABLE lifeos.checkpoint DROP CONSTRAINT checkpoint_account_id_session_id_fkey,
+        ADD FOREIGN KEY (account_id, session_id) REFERENCES lifeos.stream (account_id, stream_id);
+
 CREATE TABLE lifeos.conversation (
         account_id      text COLLATE "C" NOT NULL,
         conversation_id text COLLATE "C" NOT NULL,
@@ -25,13 +29,16 @@ CREATE TABLE lifeos.conversation (
         created_at      bigint NOT NULL,
         updated_at      bigint NOT NULL,
         deleted_at      bigint,
+        erased_to       bigint NOT NULL DEFAULT 0,
         PRIMARY KEY (account_id, conversation_id),
         FOREIGN KEY (account_id, conversation_id) REFERENCES lifeos.stream (account_id, stream_id)
 ) WITH (fillfactor = 70);
-CREATE INDEX conversation_by_user ON lifeos.conversation (account_id, user_id, updated_at, conversation_id);
-CREATE INDEX conversation_by_age ON lifeos.conversation (account_id, updated_at, conversation_id);
+CREATE INDEX conversation_by_user ON lifeos.conversation (account_id, user_id, updated_at, conversation_id)
+        WHERE deleted_at IS NULL;
+CREATE INDEX conversation_by_age ON lifeos.conversation (account_id, updated_at, conversation_id) WHERE deleted_at IS NULL;
 COMMENT ON COLUMN lifeos.conversation.id_salt IS 'makes our own event ids ones that no client can store first';
 COMMENT ON COLUMN lifeos.conversation.messages IS 'the newest message''s ordinal';
+COMMENT ON COLUMN lifeos.conversation.erased_to IS 'a deleted one: its events are forgotten up to this sequence';
 COMMENT ON COLUMN lifeos.conversation.tokens IS 'what its turns and actions have used';
 
 CREATE TABLE lifeos.message (
@@ -134,7 +141,8 @@ CREATE TABLE lifeos.action (
         message         text,
         result_ref      text COLLATE "C",
         sequences       bigint[] NOT NULL DEFAULT '{}',
-        answer          json,
+        deliverable_id  text COLLATE "C",
+        deliverable_version bigint,
         PRIMARY KEY (account_id, session_id, action_id),
         FOREIGN KEY (account_id, session_id) REFERENCES lifeos.stream (account_id, stream_id)
 ) WITH (fillfactor = 70);
@@ -142,7 +150,9 @@ CREATE INDEX action_by_id ON lifeos.action (account_id, action_id);
 CREATE INDEX action_by_age ON lifeos.action (account_id, session_id, created_at, action_id);
 CREATE INDEX action_due ON lifeos.action (lease_until) WHERE lease_until IS NOT NULL;
 COMMENT ON COLUMN lifeos.action.session_id IS 'the call''s, or the chat''s conversation';
-COMMENT ON COLUMN lifeos.action.request_hash IS 'of what was asked for first: tells a repeat from another action';
+COMMENT ON COLUMN lifeos.action.request_hash IS 'of what was asked for: tells a repeat from another action';
+COMMENT ON COLUMN lifeos.action.sequences IS 'of the events its answer shows';
+COMMENT ON COLUMN lifeos.action.deliverable_version IS 'what its runner was shown; of an executed action, what it made';
 COMMENT ON COLUMN lifeos.action.lease_until IS 'set while it is to be carried out; after it, whoever did is taken for dead';
 
 -- What exactly would be done. Only its words can be forgotten.

@@ -15,9 +15,9 @@ import urllib.parse
 
 
 class Refused(Exception):
-    def __init__(self, status, code, text):
+    def __init__(self, status, code, text, body=None):
         super().__init__(f"{status} {code}: {text}")
-        self.status, self.code = status, code
+        self.status, self.code, self.body = status, code, body or {}
 
 
 def until(what, fn, seconds=20):
@@ -58,7 +58,7 @@ class Gateway:
         answer = json.loads(text) if text.startswith("{") else {}
         self.said = text
         if r.status >= 300:
-            raise Refused(r.status, answer.get("code", "?"), answer.get("message", text))
+            raise Refused(r.status, answer.get("code", "?"), answer.get("message", text), answer)
         return answer
 
     def bearer(self, token, more=None):
@@ -76,6 +76,9 @@ class Gateway:
         except (Refused, OSError, http.client.HTTPException):
             return None
         return list(answer.get("checks", {}))
+
+    def assistant(self):
+        return self.request("GET", "/health/ready")["checks"].get("openclaw")
 
     def ingest(self, events):
         return self.request("POST", "/v1/realtime/events", json.dumps(events), self.bearer(self.env["LIFEOS_INGEST_TOKEN"]))
@@ -108,6 +111,12 @@ class Gateway:
         """One of the environment's commands; False also where there is none."""
         command = self.env.get(name)
         return bool(command) and subprocess.run(shlex.split(command) + [*words], check=False).returncode == 0
+
+    def ctl(self, *words):
+        """lifeosctl, as the operator runs it."""
+        command = self.env.get("LIFEOS_CTL_CMD")
+        return bool(command) and subprocess.run(shlex.split(command) + list(words), check=False, stdout=subprocess.DEVNULL,
+                                                stderr=subprocess.DEVNULL).returncode == 0
 
     def kill(self, daemon):
         return self.command("LIFEOS_KILL_CMD", daemon)

@@ -170,7 +170,9 @@ static void walls_of(enum daemon_id id, size_t column) {
         unsigned wrong = 0;
         for (size_t i = 0; i < COUNT(probes); i++) {
                 const struct probe *p = &probes[i];
-                const int wants[] = { p->frontend, p->webhook, p->writer, p->issuer, p->ctl, p->reconcile, p->openclaw };
+                const int wants[] = {
+                        p->frontend, p->webhook, p->writer, p->issuer, p->ctl, p->reconcile, p->openclaw
+                };
                 int want = wants[column], got = outcome(id, p);
                 /* What may run may still fail for reasons of its own, but not because the policy says so. */
                 if (got == want || (want == RUNS && got != DIES && got != EPERM && got != ENOSYS))

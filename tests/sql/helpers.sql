@@ -127,6 +127,42 @@ CREATE FUNCTION t.fingerprint() RETURNS text LANGUAGE sql AS $$
                 UNION ALL SELECT 'w' || w.provider_event_id FROM lifeos.provider_receipt w
                 UNION ALL SELECT 'h' || h::text FROM lifeos.checkpoint h) x
 $$;
+-- A turn in a call, or in a chat: begun, some of its answer from a byte on, ended, stopped, its lease over.
+CREATE FUNCTION t.begin(talk text, turn text, words text DEFAULT 'hello', chat boolean DEFAULT false, who text DEFAULT 'u1', role text DEFAULT 'member',
+                        account text DEFAULT 'acc', runner text DEFAULT 'run1', history bigint DEFAULT 30, tokens bigint DEFAULT 0,
+                        per_day bigint DEFAULT 0, replace boolean DEFAULT NULL, persona text DEFAULT 'both') RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.turn_begin(account, who, role, talk, chat, turn, words, persona, NULL, 1763711111111111, runner, 30000, history, tokens, per_day, replace)
+$$;
+CREATE FUNCTION t.add(talk text, turn text, "from" bigint, words text, runner text DEFAULT 'run1', account text DEFAULT 'acc') RETURNS api.reply LANGUAGE sql AS
+$$ SELECT api.turn_text(account, talk, turn, runner, 30000, "from", words) $$;
+CREATE FUNCTION t.end(talk text, turn text, words text DEFAULT NULL, outcome text DEFAULT 'completed', proposals json DEFAULT NULL, code text DEFAULT NULL,
+                      message text DEFAULT NULL, runner text DEFAULT 'run1', speaker text DEFAULT NULL, tokens bigint DEFAULT 0, account text DEFAULT 'acc',
+                      total bigint DEFAULT 2400) RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.turn_end(account, talk, turn, runner, outcome, code, message, words, speaker, proposals, 'resp_1', 'model-1', tokens, 0, 10, 20, 30, total, 2500)
+$$;
+CREATE FUNCTION t.stop(talk text, turn text DEFAULT NULL, who text DEFAULT 'u1', role text DEFAULT 'member', account text DEFAULT 'acc', call boolean DEFAULT false,
+                       command text DEFAULT NULL) RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.turn_stop(account, who, role, coalesce(command, t.command()), CASE WHEN call THEN talk END, CASE WHEN NOT call THEN talk END, turn, '\x0a')
+$$;
+CREATE FUNCTION t.lose(turn text) RETURNS void LANGUAGE sql AS $$ UPDATE lifeos.turn SET lease_until = 1 WHERE turn_id = $1 $$;
+CREATE FUNCTION t.turn(turn text) RETURNS text LANGUAGE sql AS $$
+        SELECT o.status || coalesce(' ' || o.code, '') || ' ' || o.attempt FROM lifeos.turn o WHERE o.turn_id = $1
+$$;
+CREATE FUNCTION t.says(talk text) RETURNS text LANGUAGE sql AS $$
+        SELECT string_agg(left(m.role, 1) || ':' || m.state || ':' || m.content, ' | ' ORDER BY m.ordinal) FROM lifeos.message m
+        WHERE m.account_id = 'acc' AND m.conversation_id = talk
+$$;
+CREATE FUNCTION t.forget(talk text, who text DEFAULT 'u1', role text DEFAULT 'member', account text DEFAULT 'acc', command text DEFAULT NULL)
+RETURNS api.reply LANGUAGE sql AS $$ SELECT api.conversation_delete(account, who, role, coalesce(command, t.command()), talk, '\x0b') $$;
+CREATE FUNCTION t.told(r api.reply) RETURNS text LANGUAGE sql AS $$
+        SELECT string_agg(e ->> 'type', ' ' ORDER BY n) FROM json_array_elements(r.body -> 'events') WITH ORDINALITY x(e, n)
+$$;
+-- Everything that a refused turn must leave as it was.
+CREATE FUNCTION t.turns() RETURNS text LANGUAGE sql AS $$
+        SELECT md5(t.fingerprint() || coalesce(string_agg(x.row, '|' ORDER BY x.row), '')) FROM (
+                SELECT o::text AS row FROM lifeos.turn o UNION ALL SELECT m::text FROM lifeos.message m UNION ALL SELECT d::text FROM lifeos.ai_day d
+                UNION ALL SELECT c::text FROM lifeos.conversation c UNION ALL SELECT a::text FROM lifeos.action a) x
+$$;
 CREATE FUNCTION t.reconnect(session text, token text, ack bigint DEFAULT NULL, who text DEFAULT 'u1',
                             account text DEFAULT 'acc', role text DEFAULT 'owner', n bigint DEFAULT NULL,
                             command text DEFAULT NULL, hash bytea DEFAULT '\x03') RETURNS api.reply LANGUAGE sql AS $$
@@ -184,3 +220,114 @@ $$;
 CREATE FUNCTION t.lost(session text) RETURNS text LANGUAGE sql AS $$
         SELECT (t.create(session)).status || t.live(session, 'participant_joined', 'PA_1') || t.live(session, 'participant_left', 'PA_1', 'CONNECTION_TIMEOUT')
 $$;
+-- A deliverable by its user; its id is the answer's.
+CREATE FUNCTION t.deliverable(id text DEFAULT NULL, md text DEFAULT 'md', who text DEFAULT 'u1', role text DEFAULT 'member', kind text DEFAULT 'cv',
+                              session text DEFAULT NULL, data json DEFAULT NULL, command text DEFAULT NULL, hash bytea DEFAULT '\x07')
+RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.deliverable_create('acc', who, role, coalesce(command, t.command()), id, kind, session, NULL, md, data, hash)
+$$;
+CREATE FUNCTION t.put(id text, base bigint, md text, who text DEFAULT 'u1', role text DEFAULT 'member', command text DEFAULT NULL,
+                      hash bytea DEFAULT '\x08', data json DEFAULT NULL) RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.deliverable_put('acc', who, role, coalesce(command, t.command()), id, base, NULL, md, data, hash)
+$$;
+-- Everything that is stored of deliverables.
+CREATE FUNCTION t.deliverables() RETURNS text LANGUAGE sql AS $$
+        SELECT md5(string_agg(x.row, '|' ORDER BY x.row)) FROM (
+                SELECT d::text AS row FROM lifeos.deliverable d UNION ALL SELECT v::text FROM lifeos.deliverable_version v) x
+$$;
+-- An action of session s1 as others leave it: lease and the confirmation's end are seconds from now.
+CREATE FUNCTION t.action(id text, status text, lease numeric DEFAULT NULL, expires numeric DEFAULT NULL, confirms bigint DEFAULT 1,
+                         session text DEFAULT 's1') RETURNS void LANGUAGE sql AS $$
+        INSERT INTO lifeos.action (account_id, session_id, action_id, action_type, status, version, asked_by, actor_id, risk_tier, rule, policy_version,
+                                   request_hash, metadata, lease_until, created_at, updated_at)
+        VALUES ('acc', session, id, 'cv.edit', status, 1, 'human', 'u1', 'low-risk-write', 'allow', '1', '', '{}', lib.now() + lease * 1000000, 1, 1);
+        INSERT INTO lifeos.confirmation (account_id, token_hash, session_id, action_id, version, binding, policy_version, issued_at, expires_at)
+        SELECT 'acc', sha256(convert_to(id, 'UTF8')), session, id, confirms, '', '1', 1, lib.now() + expires * 1000000 WHERE expires IS NOT NULL
+$$;
+CREATE FUNCTION t.expire(kind text, id text, session text DEFAULT 's1') RETURNS text LANGUAGE sql AS $$
+        SELECT coalesce(r.body ->> 'result', r.status) FROM api.work_expire('acc', session, kind, id) r
+$$;
+-- What is due, as kind:id in order.
+CREATE FUNCTION t.work_due(n bigint DEFAULT 100) RETURNS text LANGUAGE sql AS $$
+        SELECT coalesce(string_agg(x ->> 'kind' || ':' || (x ->> 'id'), ' ' ORDER BY k), '') || CASE WHEN (r.body ->> 'more')::boolean THEN ' more' ELSE '' END
+        FROM api.work_due(n) r LEFT JOIN LATERAL json_array_elements(r.body -> 'due') WITH ORDINALITY e(x, k) ON true GROUP BY r.body ->> 'more'
+$$;
+CREATE FUNCTION t.is(action text) RETURNS text LANGUAGE sql AS $$
+        SELECT a.status || coalesce(' ' || a.code, '') FROM lifeos.action a WHERE a.action_id = action
+$$;
+-- A human's words about actions. payload NULL: the one that is sent in most cases.
+CREATE FUNCTION t.letter() RETURNS json LANGUAGE sql AS $$ SELECT '{"data":{"messages":["hello"]},"recipient":"Bob"}'::json $$;
+CREATE FUNCTION t.ask(id text, type text DEFAULT 'outreach.requestSend', payload json DEFAULT t.letter(), token text DEFAULT NULL, session text DEFAULT 's1',
+                      who text DEFAULT 'u1', account text DEFAULT 'acc', role text DEFAULT 'owner', command text DEFAULT NULL,
+                      hash bytea DEFAULT '\x07') RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.action_execute(account, who, role, coalesce(command, t.command()), session, id, type, NULL, 'low-risk-write', true, token, payload,
+                                  '{"source":"ui"}', NULL, NULL, hash)
+$$;
+CREATE FUNCTION t.confirm(id text, token text, session text DEFAULT 's1', who text DEFAULT 'u1', account text DEFAULT 'acc', role text DEFAULT 'owner',
+                          command text DEFAULT NULL) RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.action_confirm(account, who, role, coalesce(command, t.command()), session, id, token, '\x08')
+$$;
+CREATE FUNCTION t.edit(id text, base bigint, payload json, who text DEFAULT 'u1', role text DEFAULT 'owner', command text DEFAULT NULL) RETURNS api.reply
+LANGUAGE sql AS $$ SELECT api.action_edit('acc', who, role, coalesce(command, t.command()), 's1', id, base, payload, NULL, '\x09') $$;
+CREATE FUNCTION t.decide(id text, decision text, session text DEFAULT NULL, who text DEFAULT 'u1', role text DEFAULT 'owner', account text DEFAULT 'acc',
+                         at json DEFAULT NULL, command text DEFAULT NULL) RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.action_decide(account, who, role, coalesce(command, t.command()), session, id, NULL, decision, NULL, NULL, NULL, at, '{"x":1}', '\x0a')
+$$;
+CREATE FUNCTION t.set(url text DEFAULT NULL, rules text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$
+        SELECT (api.account_set(t.command(), 'acc', NULL, NULL, NULL, url, rules, '\x0b')).status
+$$;
+-- A call, and an account that delivers; what asking for a send is answered with is the token.
+CREATE FUNCTION t.desk() RETURNS text LANGUAGE sql AS $$ SELECT (t.create('s1')).status || t.set('https://hooks.example/out') $$;
+CREATE FUNCTION t.open(r api.reply) RETURNS text LANGUAGE sql AS $$ SELECT r.body ->> 'confirmationToken' $$;
+CREATE FUNCTION t.propose(n integer, type text, arguments json, wanted text DEFAULT NULL, who text DEFAULT 'u1') RETURNS text LANGUAGE sql AS $$
+        SELECT coalesce(p.refused, p.action_id) FROM lib.action_propose('acc', 's1', '\x01', who, 'turn_1', n, type, 'a summary', arguments, wanted, NULL) p
+$$;
+CREATE FUNCTION t.outbox() RETURNS text LANGUAGE sql AS $$ SELECT coalesce(string_agg(o.payload::text, ' '), '') FROM lifeos.outbox o $$;
+CREATE FUNCTION t.audits(what text) RETURNS text LANGUAGE sql AS $$
+        SELECT string_agg(a.outcome, ' ' ORDER BY a.recorded_at) FROM lifeos.audit a WHERE a.action = what
+$$;
+-- As if so many seconds had passed since its confirmation was issued: nothing else of it changes.
+CREATE FUNCTION t.wait(id text, seconds bigint) RETURNS void LANGUAGE sql AS $$
+        UPDATE lifeos.confirmation c SET expires_at = c.expires_at - seconds * 1000000, issued_at = c.issued_at - seconds * 1000000 WHERE c.action_id = id
+$$;
+CREATE FUNCTION t.begin_action(id text, runner text DEFAULT 'r1', lease bigint DEFAULT 10000, who text DEFAULT 'u1', role text DEFAULT 'owner',
+                               tokens bigint DEFAULT 0) RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.action_begin('acc', who, role, 's1', id, runner, lease, tokens, 0)
+$$;
+CREATE FUNCTION t.end_action(id text, runner text DEFAULT 'r1', outcome text DEFAULT 'completed', code text DEFAULT NULL, data json DEFAULT '{"name":"A"}')
+RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.action_end('acc', 's1', id, runner, outcome, code, CASE WHEN code IS NOT NULL THEN 'why' END, 'CV', '# CV', data, 'resp_1', 'model-1',
+                              '{"agent":"recruiter"}', 100, 50, 1200)
+$$;
+-- Of every action: executed <=> it sent (if its type sends), never twice, and exactly what was hashed.
+CREATE FUNCTION t.sent_right() RETURNS text LANGUAGE sql AS $$
+        SELECT coalesce(string_agg(a.action_id || ' ' || a.status, ';'), 'right') FROM lifeos.action a
+        JOIN lifeos.action_version v ON v.account_id = a.account_id AND v.session_id = a.session_id AND v.action_id = a.action_id AND v.version = a.version
+        LEFT JOIN LATERAL (SELECT count(*) AS n, max(o.payload::text) AS payload, max(encode(o.payload_hash, 'hex')) AS hash FROM lifeos.outbox o
+                           WHERE o.account_id = a.account_id AND o.session_id = a.session_id AND o.action_id = a.action_id) o ON true
+        WHERE a.action_type = 'outreach.requestSend'
+              AND NOT CASE a.status WHEN 'executed'
+                      THEN o.n = 1 AND o.payload = left(v.arguments::text, -1) || ',"confirmedBy":"' || a.decided_by || '"}'
+                           AND o.hash = encode(sha256(convert_to(o.payload, 'UTF8')), 'hex')
+                           AND v.content_hash = lib.hash(a.action_type, v.arguments::text, v.summary)
+                      ELSE o.n = 0 END
+$$;
+CREATE FUNCTION t.voice(persona text, consent boolean DEFAULT NULL, approval text DEFAULT NULL, session text DEFAULT 's1', who text DEFAULT 'u1',
+                        role text DEFAULT 'owner', account text DEFAULT 'acc') RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.voice_set(account, who, role, t.command(), session, persona, consent, approval, NULL, '\x0c')
+$$;
+CREATE FUNCTION t.approve(persona text, account text DEFAULT 'acc') RETURNS text LANGUAGE sql AS $$
+        SELECT (api.voice_approve(account, 'u1', 'owner', t.command(), persona, 'signed on paper', NULL, '\x0d')).body -> 'approval' ->> 'policyApprovalId'
+$$;
+-- Keeps what the transaction holds until somebody waits for it.
+CREATE FUNCTION t.until_waited_for() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+        FOR i IN 1 .. 3000 LOOP
+                PERFORM pg_stat_clear_snapshot();
+                IF EXISTS (SELECT FROM pg_locks l WHERE NOT l.granted AND pg_backend_pid() = ANY (pg_blocking_pids(l.pid))) THEN
+                        RETURN;
+                END IF;
+                PERFORM pg_sleep(0.01);
+        END LOOP;
+        RAISE EXCEPTION 'nobody waited';
+END $$;

@@ -26,6 +26,18 @@ LOOKUPS = {
                                 "transcript_segment_pkey"),
     "consumers": ("text, text", "SELECT count(*) FROM lifeos.checkpoint c WHERE c.account_id = $1 AND c.session_id = $2 "
                                 "AND c.owner = 'u'", "checkpoint_pkey"),
+    "overdue turns": ("bigint, bigint", "SELECT 1 FROM lifeos.turn t WHERE t.status = 'running' AND t.lease_until < $1 "
+                                        "ORDER BY t.lease_until LIMIT $2", "turn_due"),
+    "overdue actions": ("bigint, bigint", "SELECT 1 FROM lifeos.action a WHERE a.lease_until IS NOT NULL AND "
+                                          "a.lease_until <= $1 ORDER BY a.lease_until LIMIT $2", "action_due"),
+    "overdue confirmations": ("bigint, bigint", "SELECT 1 FROM lifeos.confirmation c WHERE c.state = 'open' AND "
+                                                "c.expires_at <= $1 ORDER BY c.expires_at LIMIT $2", "confirmation_due"),
+    "a deliverable's versions": ("text, text", "SELECT 1 FROM lifeos.deliverable_version v WHERE v.account_id = $1 AND "
+                                               "v.deliverable_id = $2 AND v.version < 9 ORDER BY v.version DESC LIMIT 10",
+                                 "deliverable_version_pkey"),
+    "deliverables of an account": ("text, text", "SELECT 1 FROM lifeos.deliverable d WHERE d.account_id = $1 AND "
+                                                 "(d.updated_at, d.deliverable_id) < (9, $2) ORDER BY d.updated_at DESC, "
+                                                 "d.deliverable_id DESC LIMIT 10", "deliverable_by_age"),
 }
 SETTINGS = ("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; "
             "SET enable_mergejoin = off;")
@@ -33,7 +45,7 @@ SETTINGS = ("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;
 
 def check(c, size):
     for name, (types, sql, index) in LOOKUPS.items():
-        values = ", ".join("'{x}'" if "[]" in t else "'x'" for t in types.split(", "))
+        values = ", ".join("'{x}'" if "[]" in t else "'1'" for t in types.split(", "))
         plan = c.psql(f"{SETTINGS} PREPARE p({types}) AS {sql}; EXPLAIN EXECUTE p({values})", db="plans")
         assert f" {index} " in plan or f"on {index} " in plan, f"{name} with {size} events:\n{plan}"
 

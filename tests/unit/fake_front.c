@@ -13,9 +13,10 @@ struct channel {
         enum daemon_id kind;
         bool up;
 };
-static struct channel writer = { WRITER, true }, webhook = { WEBHOOK, true };
-struct channel *fake_writer = &writer, *fake_webhook = &webhook;
+static struct channel writer = { WRITER, true }, webhook = { WEBHOOK, true }, openclaw = { OPENCLAW, true };
+struct channel *fake_writer = &writer, *fake_webhook = &webhook, *fake_openclaw = &openclaw;
 struct fanout *fake_fanout;
+struct waiting *fake_waiting;
 int64_t fake_settings[SETTING_COUNT], fake_stats[STAT_COUNT];
 
 bool fake_limited;
@@ -100,12 +101,20 @@ struct ev_loop *frontend_loop(struct frontend *f) {
 
 struct channel *frontend_peer(struct frontend *f, enum daemon_id kind) {
         (void)f;
-        return kind == WRITER ? fake_writer : kind == WEBHOOK ? fake_webhook : NULL;
+        return kind == WRITER     ? fake_writer
+               : kind == WEBHOOK  ? fake_webhook
+               : kind == OPENCLAW ? fake_openclaw
+                                  : NULL;
 }
 
 struct fanout *frontend_fanout(struct frontend *f) {
         (void)f;
         return fake_fanout;
+}
+
+struct waiting *frontend_waiting(struct frontend *f) {
+        (void)f;
+        return fake_waiting;
 }
 
 uint8_t frontend_instance(struct frontend *f) {
@@ -273,8 +282,7 @@ struct slice http_media_type(const struct http_request *r) {
 
 /* The end of the path, whatever the parameter: the fakes' paths have one at most. */
 struct slice route_param(const struct route *route, const struct http_request *r, const char *name) {
-        (void)route;
-        assert_string_equal(name, "sessionId");
+        assert_non_null(strstr(route->path, name));
         return r->path;
 }
 
@@ -287,6 +295,13 @@ static struct fake_client *answered(struct http_request *r) {
         c->answered = true;
         r->gone = NULL;
         return c;
+}
+
+void http_wait(struct http_request *r, double seconds, bool leaves) {
+        struct fake_client *c = client_of(r);
+
+        c->waits = seconds;
+        c->leaves = leaves;
 }
 
 void http_respond(struct http_request *r, int code, const char *content_type, struct slice body,
@@ -307,6 +322,8 @@ void http_fail(struct http_request *r, enum status s, struct slice detail, const
         c->status = s;
         c->retry_after = x ? x->retry_after : 0;
         (void)snprintf(c->detail, sizeof c->detail, "%.*s", SLICE_FMT(detail));
+        if (x)
+                buf_slice(&c->body, x->members);
         arena_free(&r->arena);
 }
 
@@ -345,6 +362,11 @@ size_t http_stream_queued(const struct http_stream *s) {
 
 int64_t http_stream_progress(const struct http_stream *s) {
         return s->progress;
+}
+
+const char *http_stream_request_id(const struct http_stream *s) {
+        (void)s;
+        return "req_1";
 }
 
 static void stream_free(struct http_stream *s) {
@@ -422,7 +444,7 @@ enum status channel_call(struct channel *c, enum op op, const void *msg, unsigne
         }
         q = calloc(1, sizeof *q);
         assert_non_null(q);
-        *q = (struct fake_call){ .to = c, .op = op, .fn = fn, .arg = arg, .msg = copy };
+        *q = (struct fake_call){ .to = c, .op = op, .ms = timeout_ms, .fn = fn, .arg = arg, .msg = copy };
         buf_init(&q->bytes, OP_BYTES_MAX);
         buf_init(&q->reply, 16u << 20);
         op_encode(op, msg, &q->bytes);
@@ -496,9 +518,12 @@ void fake_reset(void) {
         fake_cast = NULL;
         fake_writer = &writer;
         fake_webhook = &webhook;
-        writer.up = webhook.up = true;
+        fake_openclaw = &openclaw;
+        writer.up = webhook.up = openclaw.up = true;
         memset(fake_stats, 0, sizeof fake_stats);
         fake_settings[SETTING_http_request_seconds] = 15;
+        fake_settings[SETTING_turn_queue_seconds] = 20;
+        fake_settings[SETTING_turn_seconds] = 28;
         fake_settings[SETTING_sse_heartbeat_seconds] = 15;
         fake_settings[SETTING_sse_stall_seconds] = 30;
         fake_settings[SETTING_streams_per_actor] = 10000;

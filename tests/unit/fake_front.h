@@ -16,6 +16,8 @@ struct fake_client {
         int code;
         enum status status; /* of http_fail, else OK */
         unsigned retry_after;
+        double waits; /* http_wait() */
+        bool leaves;
         char detail[256], type[64];
         struct buf body;
         /* A stream: what waits in its queue, and where the client puts what it takes. */
@@ -38,6 +40,7 @@ struct fake_call {
         struct fake_call *next;
         struct channel *to;
         enum op op;
+        unsigned ms;     /* how long it may take */
         const void *msg; /* decoded from what was sent */
         struct buf bytes;
         channel_answer_fn *fn;
@@ -54,12 +57,13 @@ void fake_answer_next(enum status s, const char *detail, const char *body);
 extern bool fake_full; /* channel_call answers BUSY */
 extern void (*fake_cast)(enum op op, const void *msg);
 
-extern struct channel *fake_writer, *fake_webhook;
+extern struct channel *fake_writer, *fake_webhook, *fake_openclaw;
 void fake_channel_up(struct channel *c, bool up);
 
 /* The process: no struct frontend of its own, its parts are here. */
 const struct route *fake_route(const char *name); /* of routes.def */
 extern struct fanout *fake_fanout;
+extern struct waiting *fake_waiting;
 extern int64_t fake_settings[];    /* by enum setting */
 extern int64_t fake_stats[];       /* by enum stat_id */
 extern bool fake_limited;          /* rate_address refuses */

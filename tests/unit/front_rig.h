@@ -93,6 +93,7 @@ static void answer_name(struct frontend *f, struct http_request *r, const struct
         }
 HANDLER(route_call)
 HANDLER(route_webhook)
+HANDLER(route_diff)
 HANDLER(route_events)
 HANDLER(route_stream)
 HANDLER(route_health)
@@ -101,6 +102,9 @@ HANDLER(route_root)
 HANDLER(route_metrics)
 HANDLER(route_asset)
 HANDLER(route_socket)
+HANDLER(route_turn)
+HANDLER(route_chat)
+HANDLER(route_action)
 
 static unsigned char issuer_sk[64], idp_sk[64];
 

@@ -1,5 +1,6 @@
 /* test_call.c - a request becomes exactly one op of its actor, and is answered exactly once. */
 #include "bind.h"
+#include "call.h"
 #include "fake_front.h"
 
 static const struct actor ann = { { "acme", 4 }, { "ann", 3 }, { "member", 6 }, false, 0 };
@@ -143,6 +144,26 @@ TEST(refusals_of_the_other_daemon_keep_their_status_and_words) {
         assert_int_equal(c.retry_after, 1);
 }
 
+TEST(an_errors_body_goes_with_it) {
+        ask("executeAction", "", "", "{\"sessionId\":\"s\",\"actionId\":\"a\",\"actionType\":\"t\"}", NULL);
+        fake_answer_next(STATUS_SAFETY_BLOCKED, "why", "{\"blocked\":true}");
+        assert_int_equal(c.status, STATUS_SAFETY_BLOCKED);
+        assert_string_equal(c.detail, "why");
+        assert_slice(buf_view(&c.body), "{\"blocked\":true}");
+}
+
+TEST(who_asks_the_ai_waits_longer) {
+        ask("getCallSession", "call_1", "", "", NULL);
+        assert_int_equal(fake_calls->ms, 15000);
+        assert_true(c.waits == 15.);
+        assert_false(c.leaves);
+        fake_answer_next(STATUS_OK, "", "{}");
+        assert_int_equal(call_patience(OP_turn_run), 58);
+        assert_int_equal(call_patience(OP_action_run), 58);
+        assert_int_equal(call_patience(OP_action_execute), 15);
+        assert_int_equal(call_patience(OP_token_mint), 15);
+}
+
 TEST(when_nobody_can_be_asked_the_client_hears_whom_to_wait_for) {
         fake_full = true;
         ask("getCallSession", "call_1", "", "", NULL);
@@ -222,6 +243,8 @@ int main(void) {
                 T(every_command_has_an_id_of_the_client_or_a_fresh_one),
                 T(livekits_own_endpoint_speaks_livekits_names_and_201),
                 T(refusals_of_the_other_daemon_keep_their_status_and_words),
+                T(an_errors_body_goes_with_it),
+                T(who_asks_the_ai_waits_longer),
                 T(when_nobody_can_be_asked_the_client_hears_whom_to_wait_for),
                 T(a_client_that_leaves_is_not_answered),
                 T(a_webhook_arrives_byte_for_byte),

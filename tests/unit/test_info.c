@@ -5,10 +5,14 @@
 
 static struct fake_client c;
 static struct arena arena;
+static enum status openclaw;
+static const char *assistant; /* what it says of itself */
 
 static int set_up(void **state) {
         (void)state;
         fake_reset();
+        openclaw = STATUS_OK;
+        assistant = "{\"ok\":true,\"openclaw\":\"ready\"}";
         arena_init(&arena, 1u << 20);
         return 0;
 }
@@ -70,6 +74,9 @@ static void ready(enum status writer, enum status webhook) {
         fake_answer_next(writer, "", "{\"ok\":true}");
         assert_false(c.answered);
         fake_answer_next(webhook, "", "{\"ok\":true}");
+        assert_false(c.answered);
+        assert_int_equal(fake_count(OP_openclaw_health), 1);
+        fake_answer_next(openclaw, "", assistant);
 }
 
 static void assert_checks(int code, const char *writer, const char *database, const char *webhook) {
@@ -104,10 +111,32 @@ TEST(ready_names_the_part_that_is_not) {
 
 TEST(ready_does_not_wait_for_who_is_known_to_be_away) {
         fake_channel_up(fake_writer, false);
-        fake_webhook = NULL;
+        fake_webhook = fake_openclaw = NULL;
         get(route_ready);
         assert_null(fake_calls);
         assert_checks(503, "down", "unknown", "down");
+        assert_str(json_get(reply(), "checks"), "openclaw", "not ready");
+}
+
+TEST(without_an_assistant_all_else_is_ready) {
+        static const struct {
+                enum status s;
+                const char *says, *want;
+        } rows[] = { { STATUS_OK, "{\"ok\":true,\"openclaw\":\"ready\"}", "ready" },
+                     { STATUS_OK, "{\"ok\":true,\"openclaw\":\"not configured\",\"why\":\"x\"}", "not configured" },
+                     { STATUS_OK, "{\"ok\":true,\"openclaw\":\"not ready\"}", "not ready" },
+                     { STATUS_OK, "{\"ok\":true,\"openclaw\":\"\\u0000\"}", "not ready" },
+                     { STATUS_OK, "{\"ok\":true}", "not ready" },
+                     { STATUS_BUSY, "", "not ready" },
+                     { STATUS_OPENCLAW_UNAVAILABLE, "", "not ready" } };
+
+        for (size_t i = 0; i < COUNT(rows); i++) {
+                openclaw = rows[i].s;
+                assistant = rows[i].says;
+                ready(STATUS_OK, STATUS_OK);
+                assert_checks(200, "ok", "ok", "ok");
+                assert_str(json_get(reply(), "checks"), "openclaw", rows[i].want);
+        }
 }
 
 TEST(a_prober_that_leaves_is_forgotten) {
@@ -115,6 +144,8 @@ TEST(a_prober_that_leaves_is_forgotten) {
         fake_answer_next(STATUS_OK, "", "{}");
         fake_leave(&c);
         assert_int_equal(fake_count(OP_webhook_health), 0);
+        assert_int_equal(fake_count(OP_openclaw_health), 0);
+        fake_answer_next(STATUS_OK, "", "{}");
         fake_answer_next(STATUS_OK, "", "{}");
         assert_int_equal(c.code, 0);
 }
@@ -154,6 +185,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 T(health_is_this_process_alone),
                 T(ready_names_the_part_that_is_not),
+                T(without_an_assistant_all_else_is_ready),
                 T(ready_does_not_wait_for_who_is_known_to_be_away),
                 T(a_prober_that_leaves_is_forgotten),
                 T(the_root_lists_every_route),

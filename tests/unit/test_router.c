@@ -13,11 +13,18 @@ static int start(void **state) {
 TEST(every_row_of_the_table_is_reachable) {
         for (unsigned i = 0; i < n_routes; i++) {
                 char line[256], path[128], want[128];
-                const char *param = strstr(routes[i].path, ":sessionId");
-                snprintf(path, sizeof path, "%.*s%s%s", param ? (int)(param - routes[i].path) : 1000, routes[i].path,
-                         param ? "s%2e1" : "", param ? param + strlen(":sessionId") : "");
+                size_t n = 0;
+                for (const char *p = routes[i].path; *p; p += strcspn(p, "/:")) {
+                        if (*p == ':')
+                                n += (size_t)snprintf(path + n, sizeof path - n, "s%%2e1");
+                        else
+                                n += (size_t)snprintf(path + n, sizeof path - n, "/%.*s", (int)strcspn(p + 1, "/:"),
+                                                      p + 1);
+                        p++;
+                }
                 snprintf(line, sizeof line, "%s %s?q=1", routes[i].method, path);
-                snprintf(want, sizeof want, "<%s %s>", routes[i].name, param ? "s%2e1" : "");
+                snprintf(want, sizeof want, "<%s %s>", routes[i].name,
+                         strstr(routes[i].path, ":sessionId") ? "s%2e1" : "");
                 assert_answer(front_ask(line, JSON_TYPE, ANY_USER, ""), want);
         }
 }
@@ -84,7 +91,25 @@ TEST(preflights_are_answered_without_identity) {
         assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\n");
         assert_int_equal(front_status(front_ask("OPTIONS *", "", NULL, "")), 204);
         assert_answer(front_ask("OPTIONS /nowhere", "Origin: x\r\n", NULL, ""),
-                      "allow: GET, HEAD, POST, OPTIONS\r\n");
+                      "allow: GET, HEAD, POST, DELETE, OPTIONS\r\n");
+}
+
+TEST(what_can_be_deleted_says_so_and_nothing_else_does) {
+        const char *text =
+                front_ask("OPTIONS /v1/chat/conversations/c1",
+                          "Origin: https://a.example\r\nAccess-Control-Request-Method: DELETE\r\n", NULL, "");
+        assert_int_equal(front_status(text), 204);
+        assert_answer(text, "access-control-allow-methods: GET, HEAD, DELETE, OPTIONS\r\n");
+        assert_answer(front_ask("DELETE /v1/chat/conversations/c1", "", ANY_USER, ""), "<deleteConversation >");
+        assert_answer(front_ask("DELETE /v1/chat/conversations/c1", "Content-Type: text/plain\r\n", ANY_USER, "{}"),
+                      "<deleteConversation >");
+        assert_int_equal(front_status(front_ask("DELETE /v1/chat/conversations/c1", "", NULL, "")), 401);
+        text = front_ask("DELETE /v1/chat/conversations", "", ANY_USER, "");
+        assert_int_equal(front_status(text), 405);
+        assert_answer(text, "\r\nallow: GET, HEAD, OPTIONS\r\n");
+        text = front_ask("POST /v1/chat/conversations/c1", JSON_TYPE, ANY_USER, "{}");
+        assert_int_equal(front_status(text), 405);
+        assert_answer(text, "\r\nallow: GET, HEAD, DELETE, OPTIONS\r\n");
 }
 
 TEST(media_types_are_checked_before_identity) {
@@ -148,6 +173,7 @@ int main(void) {
                 cmocka_unit_test(other_methods_are_named_in_allow),
                 cmocka_unit_test(head_takes_the_way_of_get),
                 cmocka_unit_test(preflights_are_answered_without_identity),
+                cmocka_unit_test(what_can_be_deleted_says_so_and_nothing_else_does),
                 cmocka_unit_test(media_types_are_checked_before_identity),
                 cmocka_unit_test(identity_comes_before_role_and_role_before_the_handler),
                 cmocka_unit_test(the_metrics_listener_serves_metrics_only),

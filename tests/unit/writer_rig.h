@@ -22,7 +22,7 @@ static struct cast {
         int64_t head;        /* stream_head */
         int64_t first, last; /* event_publish: sequences */
         char account[130], session[110];
-        char key[110]; /* access_changed */
+        char key[110]; /* access_changed; turn_stopped: the turn */
 } casts[CASTS];
 static unsigned n_casts;
 static const struct channel *full; /* takes no cast now */
@@ -56,6 +56,12 @@ bool channel_cast(struct channel *c, enum op op, const void *msg) {
 
                 assert_true(slice_copy(m->account_id, k->account, sizeof k->account));
                 assert_true(slice_copy(m->key_id, k->key, sizeof k->key));
+        } else if (op == OP_turn_stopped) {
+                const struct op_turn_stopped *m = msg;
+
+                assert_true(slice_copy(m->account_id, k->account, sizeof k->account));
+                assert_true(slice_copy(m->session_id, k->session, sizeof k->session));
+                assert_true(slice_copy(m->turn_id, k->key, sizeof k->key));
         } else {
                 const struct op_event_publish *m = msg;
                 struct op_event_stored e;
@@ -83,15 +89,15 @@ void channel_reply(const struct request *r, enum status s, struct slice detail, 
         buf_slice(&replies[r->id].body, body);
 }
 
-/* Peer 7 is the webhook daemon. */
+/* Peer 7 is the webhook daemon, peer 4 openclaw. */
 enum daemon_id channel_kind(const struct channel *c) {
-        return c == peer_no(7) ? WEBHOOK : FRONTEND;
+        return c == peer_no(7) ? WEBHOOK : c == peer_no(4) ? OPENCLAW : FRONTEND;
 }
 
-/* Everybody connected: peers 5, 6 and 7. */
+/* Everybody connected: peers 4 to 7. */
 struct channel *hub_next(struct hub *h, struct channel *it) {
         (void)h;
-        return !it ? peer_no(5) : it == peer_no(7) ? NULL : peer_no((unsigned)((char *)(void *)it - channels) + 1);
+        return !it ? peer_no(4) : it == peer_no(7) ? NULL : peer_no((unsigned)((char *)(void *)it - channels) + 1);
 }
 
 void channel_restart(struct channel *c, const char *why) {

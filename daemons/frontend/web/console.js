@@ -1,4 +1,5 @@
 // console.js - the live page /console: an application of realtime.js, and its example.
+import { AssistantPanel } from './console_assistant.js';
 import { Realtime, Transcript } from './realtime.js';
 
 const EVENTS_SHOWN = 200;
@@ -16,7 +17,7 @@ const element = (tag, props = {}, data = {}) => {
   return e;
 };
 
-let rt = null, session = null, listing = null, drawing = null;
+let rt = null, panel = null, session = null, listing = null, drawing = null;
 let transcript = new Transcript();
 let changed = new Set(), life = new Map(), delays = [], log = [];
 const lines = new Map(); // utterance id -> its li
@@ -46,6 +47,7 @@ $('form').addEventListener('submit', async (e) => {
   $('door').hidden = true;
   $('room').hidden = $('leave').hidden = false;
   showState(rt.state);
+  panel = new AssistantPanel(rt);
   const wanted = new URLSearchParams(location.hash.slice(1)).get('session');
   if (wanted) follow(wanted);
   listing = setInterval(() => { if (!document.hidden) list().catch(() => {}); }, 15000);
@@ -55,8 +57,9 @@ $('enter').disabled = false; // until here Enter would have done nothing
 
 $('leave').addEventListener('click', () => {
   clearInterval(listing);
+  panel.close();
   rt.close();
-  rt = session = null;
+  rt = panel = session = null;
   clear();
   $('sessions').replaceChildren();
   $('title').textContent = 'Choose a session';
@@ -128,6 +131,7 @@ function follow(id) {
   $('title').textContent = id;
   $('sub').textContent = '';
   mark();
+  panel.follow(id);
   s.on('open', (info) => {
     if (head === Infinity) head = info.latestSequence;
     if (info.status) $('sub').textContent = info.status;
@@ -139,12 +143,13 @@ function follow(id) {
     for (const [name, , types] of LIFE) if (types.includes(e.type)) life.set(name, e);
     const entry = transcript.add(e);
     if (entry) changed.add(entry.utteranceId);
+    panel.event(e);
     if (entry?.final && e.sequence > head) $('said').textContent = `${entry.speaker}: ${entry.text}`;
     log.push(e);
     if (log.length > EVENTS_SHOWN) log.shift();
     draw();
   });
-  s.on('reset', () => clear());
+  s.on('reset', () => { clear(); panel.follow(id); });
   s.on('state', draw);
   s.on('error', draw);
 }
@@ -188,6 +193,7 @@ function paintTranscript() {
     if (!changed.has(u.utteranceId)) continue;
     li.dataset.speaker = u.speaker;
     li.dataset.final = String(u.final);
+    li.dataset.cut = String(u.cut === true);
     li.firstChild.textContent = u.speaker;
     li.lastChild.textContent = u.text;
   }

@@ -3,6 +3,27 @@ import { Nap, Pace, RealtimeError, refusal } from './pace.js';
 import { followSse } from './transport_sse.js';
 import { Socket } from './transport_ws.js';
 
+/** A signal that fires after `ms` of silence, or with `signal`. @param {number} ms @param {AbortSignal} [signal] */
+function bounded(ms, signal) {
+  const own = new AbortController();
+  const stop = () => own.abort(signal.reason);
+  let timer;
+  const heard = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => own.abort(new RealtimeError('no answer in time', { retryable: true })), ms);
+  };
+  heard();
+  if (signal?.aborted) stop();
+  signal?.addEventListener('abort', stop, { once: true });
+  return {
+    signal: own.signal, heard,
+    done() {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', stop);
+    },
+  };
+}
+
 const WS_FAILURES = 2; // attempts that do not come to `ready` before event streams are used
 
 export class Core {
@@ -81,15 +102,21 @@ export class Core {
 
   // ---- requests ----
 
-  /** One request as the actor; retried while the appliance says it is worth it, at most `tries` times. */
-  async request(method, path, { body, key, keepalive = false, tries = 5 } = {}) {
+  /**
+   * One request as the actor; retried while the appliance says it is worth it and `again` agrees, at most `tries` times.
+   * `take` makes the result of a good response, and says `heard()` as long as it comes.
+   */
+  async request(method, path, {
+    body, key, keepalive = false, tries = 5, timeoutMs = this.options.connectMs, signal, again = () => true, take = (res) => res.json(),
+  } = {}) {
     const pace = new Pace(this.options.backoff);
     for (let n = 1; ; n++) {
       let error;
       const token = await this.token();
+      const bound = bounded(timeoutMs, signal);
       try {
         const res = await this.fetch(this.url + path, {
-          method, keepalive, cache: 'no-store', signal: AbortSignal.timeout(this.options.connectMs),
+          method, keepalive, cache: 'no-store', signal: bound.signal,
           headers: {
             authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }), ...(key && { 'idempotency-key': key }),
           },
@@ -97,14 +124,17 @@ export class Core {
         });
         if (res.ok) {
           this.tokenAccepted();
-          return await res.json();
+          return await take(res, bound.heard);
         }
         error = await refusal(res);
         if (res.status === 401 && this.tokenRefused(token)) continue;
       } catch (e) {
+        if (signal?.aborted) throw e;
         error = e instanceof RealtimeError ? e : new RealtimeError(e.message, { retryable: true });
+      } finally {
+        bound.done();
       }
-      if (!error.retryable || n >= tries || this.closed) throw error;
+      if (!error.retryable || n >= tries || this.closed || !again(error)) throw error;
       await new Promise((resolve) => { setTimeout(resolve, pace.next(error.retryAfter)); });
     }
   }

@@ -4,9 +4,9 @@
 export class RealtimeError extends Error {
   /**
    * @param {string} message
-   * @param {{code?: string, status?: number, retryable?: boolean, retryAfter?: number, requestId?: string}} [more]
+   * @param {{code?: string, status?: number, retryable?: boolean, retryAfter?: number, requestId?: string, body?: object}} [more]
    */
-  constructor(message, { code = 'UNREACHABLE', status = 0, retryable = false, retryAfter = 0, requestId } = {}) {
+  constructor(message, { code = 'UNREACHABLE', status = 0, retryable = false, retryAfter = 0, requestId, body = {} } = {}) {
     super(message);
     this.name = 'RealtimeError';
     /** The appliance's code (SESSION_NOT_FOUND, ...), or UNREACHABLE. */
@@ -18,6 +18,8 @@ export class RealtimeError extends Error {
     this.retryAfter = retryAfter;
     /** What the operator finds in the journal. */
     this.requestId = requestId;
+    /** All the appliance said: some refusals bring what to do next, a confirmation token for one. */
+    this.body = body;
   }
 }
 
@@ -28,7 +30,7 @@ export async function refusal(res) {
   const after = Number(res.headers.get('retry-after'));
   const again = [408, 425, 429, 500, 502, 503, 504].includes(res.status);
   return new RealtimeError(body.message ?? `HTTP ${res.status}`, {
-    code: body.code ?? `HTTP_${res.status}`, status: res.status, requestId: body.requestId,
+    code: body.code ?? `HTTP_${res.status}`, status: res.status, requestId: body.requestId, body,
     retryable: body.retryable ?? again, retryAfter: after > 0 ? after : 0,
   });
 }

@@ -132,7 +132,11 @@ export class Realtime {
   /**
    * Any request of the API as this client's user: retried while that helps.
    * @param {string} method @param {string} path
-   * @param {{body?: object, key?: string, tries?: number}} [options] key: the Idempotency-Key of a state change
+   * @param {{body?: object, key?: string, tries?: number, timeoutMs?: number, signal?: AbortSignal,
+   *          again?: (error: import('./pace.js').RealtimeError) => boolean,
+   *          take?: (res: Response, heard: () => void) => Promise<any>}} [options]
+   *        key: the Idempotency-Key of a state change; again: is this failure worth the same request once more?
+   *        take: what is made of a good response instead of its JSON
    */
   request(method, path, options) { return this.#core.request(method, path, options); }
 
