@@ -98,7 +98,8 @@ test('what the policy holds back is an answer, confirmed once, and the deliverab
   assert.equal(action.status, 'requires_confirmation');
   const done = await ai.actions.confirm(id, send.actionId, send.confirmationToken);
   assert.equal(done.ack.status, 'executed');
-  assert.equal((await ai.actions.confirm(id, send.actionId, send.confirmationToken)).result.resultRef, done.result.resultRef);
+  assert.equal((await fails(ai.actions.confirm(id, send.actionId, send.confirmationToken))).code, 'ACTION_STATE');
+  assert.equal((await ai.actions.get(id, send.actionId)).action.resultRef, done.result.resultRef);
   await ai.deliverables.put(deliverable.deliverableId, 1, { markdown: 'Dear manager,\nhello\n' });
   assert.equal((await fails(ai.deliverables.put(deliverable.deliverableId, 1, { markdown: 'late' }))).code, 'DELIVERABLE_CONFLICT');
   const { hunks } = await ai.deliverables.diff(deliverable.deliverableId, 1, 2);

@@ -80,7 +80,7 @@ test('a failure is said in words, and the question is kept to ask again', { skip
 
 test('what waits for a human is shown exactly, confirmed once, and then done', { skip }, async () => {
   const s = await drafted(), id = await asked(s);
-  assert.match(await s.page.get(text('confirm-left')), /^[0-4]:\d\d left to decide$/);
+  assert.match(await s.page.get(text('confirm-left')), /^[0-5]:\d\d left to decide$/);
   assert.deepEqual(JSON.parse(await s.page.get(text('confirm-arguments'))), (await action(s, id)).arguments);
   await s.page.get(`document.getElementById('confirm-yes').click()`);
   await s.page.until('the dialog to close', `!document.getElementById('confirm').open`);
