@@ -120,7 +120,7 @@ export class AssistantPanel {
       const li = element('li', {}, { action: a.id, state: a.state },
         element('span', { className: 'badge', textContent: WORDS[a.state] ?? a.state }),
         element('b', { textContent: a.type || 'confirmation' }),
-        element('span', { className: 'faint', textContent: a.note ?? a.message ?? a.summary ?? '' }));
+        element('span', { className: 'faint', textContent: [a.note, a.message, a.summary].find((t) => t && t !== a.type) ?? '' }));
       if (a.state === 'requires_confirmation') {
         const look = element('button', { type: 'button', className: 'quiet', textContent: 'Look at it' });
         look.addEventListener('click', () => this.#show(a));
@@ -134,7 +134,7 @@ export class AssistantPanel {
   async #show(a) {
     this.#shown = { ...a, session: this.#session, until: 0 };
     $('confirm-what').textContent = a.type || 'Do you agree?';
-    $('confirm-message').textContent = a.message ?? '';
+    $('confirm-message').textContent = a.message && a.message !== a.type ? a.message : '';
     $('confirm-arguments').textContent = 'reading …';
     $('confirm-left').textContent = $('confirm-refused').textContent = '';
     $('confirm-yes').disabled = true; // nothing is confirmed unseen
