@@ -235,11 +235,12 @@ static bool add_waiter(struct action *a, const struct request *r) {
         return true;
 }
 
+/* Whoever of its people asked: to the writer all of this process is one runner, and the model is asked once. */
 static struct action *find(struct actions *all, const struct op_action_run *m) {
         struct action *a = all->first;
         while (a != NULL &&
                !(slice_eq(a->ask.account_id, m->account_id) && slice_eq(a->ask.session_id, m->session_id) &&
-                 slice_eq(a->ask.action_id, m->action_id) && slice_eq(a->ask.actor_id, m->actor_id)))
+                 slice_eq(a->ask.action_id, m->action_id)))
                 a = a->next;
         return a;
 }
