@@ -238,9 +238,8 @@ static bool add_waiter(struct action *a, const struct request *r) {
 /* Whoever of its people asked: to the writer all of this process is one runner, and the model is asked once. */
 static struct action *find(struct actions *all, const struct op_action_run *m) {
         struct action *a = all->first;
-        while (a != NULL &&
-               !(slice_eq(a->ask.account_id, m->account_id) && slice_eq(a->ask.session_id, m->session_id) &&
-                 slice_eq(a->ask.action_id, m->action_id)))
+        while (a != NULL && !(slice_eq(a->ask.account_id, m->account_id) &&
+                              slice_eq(a->ask.session_id, m->session_id) && slice_eq(a->ask.action_id, m->action_id)))
                 a = a->next;
         return a;
 }

@@ -46,8 +46,8 @@ struct fake_reply {
         struct buf body;
 };
 #define FAKE_REPLIES 4096
-extern struct fake_reply fake_replies[FAKE_REPLIES]; /* by request id */
-extern struct buf fake_events;                       /* "type|text|payload\n" of everything cast */
+extern struct fake_reply fake_replies[FAKE_REPLIES];           /* by request id */
+extern struct buf fake_events;                                 /* "type|text|payload\n" of everything cast */
 extern struct channel *fake_front, *fake_beside, *fake_writer; /* who asks, another frontend, the writer */
 
 extern struct ev_loop *fake_loop;
