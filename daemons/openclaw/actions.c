@@ -267,7 +267,7 @@ static struct action *action_new(struct actions *all, const struct op_action_run
         if (a == NULL)
                 return NULL;
         a->all = all;
-        a->place = (struct place){ .go = go, .who = a };
+        a->place = (struct place){ .go = go, .who = a, .tenant = place_tenant(m->account_id) };
         a->until = text_mono_micros() + setting_int(SETTING_turn_queue_seconds) * 1000000;
         arena_init(&a->arena, 8192);
         arena_init(&a->run_arena, ACTION_RUN_MAX);

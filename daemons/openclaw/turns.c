@@ -204,6 +204,7 @@ static void admit(struct turn *t) {
                 turn_refuse(t, STATUS_TURN_QUEUE_FULL);
                 return;
         }
+        t->place.tenant = place_tenant(t->ask.account_id);
         enum status s = place_join(&t->all->places, &t->place);
         if (s != STATUS_OK) {
                 turn_refuse(t, s);

@@ -292,6 +292,50 @@ TEST(no_more_run_at_once_than_may_and_no_more_wait) {
         assert_int_equal(fake_replies[id[3]].status, STATUS_TURN_QUEUE_FULL);
 }
 
+static void of_another(struct op_turn_run *m) {
+        OP_SET(turn_run, m, account_id, SLICE("beta"));
+}
+
+TEST(a_tenant_that_fills_the_queue_keeps_no_other_out_and_has_its_turn_with_them) {
+        char name[8];
+        unsigned id[17];
+        fake_stop();
+        fake_start();
+        turns_free(fake_turns);
+        fake_settings[SETTING_openclaw_turns_max] = 1;
+        fake_settings[SETTING_openclaw_waiting_max] = 16;
+        fake_turns = turns_new(fake_loop, NULL, fake_writer, "run_one");
+        for (unsigned i = 0; i < 16; i++) {
+                snprintf(name, sizeof name, "s%u", i);
+                id[i] = fake_turn(name, "t", "Hello", NULL);
+        }
+        assert_int_equal(fake_replies[id[14]].n, 0);
+        assert_int_equal(fake_replies[id[15]].status, STATUS_TURN_QUEUE_FULL);
+        id[16] = fake_turn("theirs", "t", "Hello", of_another);
+        assert_int_equal(fake_replies[id[16]].n, 0);
+        fake_says(OP_turn_begin, STATUS_OK, RUN);
+        fake_end(fake_asks, STATUS_OK);
+        fake_says(OP_turn_end, STATUS_OK, DONE);
+        assert_slice(((const struct op_turn_begin *)fake_next(OP_turn_begin)->msg)->session_id, "theirs");
+}
+
+TEST(a_free_place_goes_to_the_tenant_that_has_the_fewest) {
+        fake_stop();
+        fake_start();
+        turns_free(fake_turns);
+        fake_settings[SETTING_openclaw_turns_max] = 2;
+        fake_turns = turns_new(fake_loop, NULL, fake_writer, "run_one");
+        fake_turn("s0", "t", "Hello", NULL);
+        fake_turn("s1", "t", "Hello", NULL);
+        fake_turn("s2", "t", "Hello", NULL);
+        fake_turn("theirs", "t", "Hello", of_another);
+        fake_says(OP_turn_begin, STATUS_OK, RUN);
+        fake_says(OP_turn_begin, STATUS_OK, RUN);
+        fake_end(fake_asks, STATUS_OK);
+        fake_says(OP_turn_end, STATUS_OK, DONE);
+        assert_slice(((const struct op_turn_begin *)fake_next(OP_turn_begin)->msg)->session_id, "theirs");
+}
+
 /* ---- ends ---- */
 
 TEST(who_leaves_takes_his_turn_with_him_unless_another_waits) {
@@ -617,6 +661,8 @@ int main(void) {
                 T(a_replacing_turn_has_the_running_one_stopped_and_comes_first),
                 T(a_turn_that_runs_elsewhere_is_waited_for_until_the_time_is_over),
                 T(no_more_run_at_once_than_may_and_no_more_wait),
+                T(a_tenant_that_fills_the_queue_keeps_no_other_out_and_has_its_turn_with_them),
+                T(a_free_place_goes_to_the_tenant_that_has_the_fewest),
                 T(who_leaves_takes_his_turn_with_him_unless_another_waits),
                 T(who_came_again_through_another_frontend_waits_on_when_his_first_request_is_gone),
                 T(a_turn_that_is_stopped_costs_what_was_asked_and_heard),
