@@ -202,6 +202,7 @@ static void admit(struct turn *t) {
                 turn_refuse(t, STATUS_TURN_QUEUE_FULL);
                 return;
         }
+        t->place.tenant = place_tenant(t->ask.account_id);
         enum status s = place_join(&t->all->places, &t->place);
         if (s != STATUS_OK) {
                 turn_refuse(t, s);
@@ -318,19 +319,22 @@ static void each(struct turns *all, void (*fn)(struct turn *t, const void *arg),
                 }
 }
 
+/* The same command may have come again through another frontend, which still waits. */
 static bool by_command(const struct waiter *w, const void *arg) {
-        const struct op_turn_left *m = arg;
-        return slice_is(m->command_id, w->command);
+        const struct request *r = arg;
+        const struct op_turn_left *m = r->msg;
+        return w->request.from == r->from && slice_is(m->command_id, w->command);
 }
 
 static void leave(struct turn *t, const void *arg) {
-        const struct op_turn_left *m = arg;
+        const struct request *r = arg;
+        const struct op_turn_left *m = r->msg;
         if (slice_eq(t->ask.account_id, m->account_id) && slice_eq(t->ask.actor_id, m->actor_id))
-                remove_waiters(t, by_command, m);
+                remove_waiters(t, by_command, r);
 }
 
 void turns_left(struct turns *all, const struct request *r) {
-        each(all, leave, r->msg);
+        each(all, leave, r);
 }
 
 static bool by_channel(const struct waiter *w, const void *arg) {

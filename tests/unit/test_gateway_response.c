@@ -97,6 +97,11 @@ static const struct ending {
         { "an account that makes no sense",
           "data: {\"type\":\"response.completed\",\"response\":{\"output\":[],\"usage\":{\"input_tokens\":-1}}}\n\n",
           STATUS_AI_GARBLED, "" },
+        { "more tokens than anybody has",
+          "data: "
+          "{\"type\":\"response.completed\",\"response\":{\"output\":[],\"usage\":{\"output_tokens\":"
+          "9223372036854775807}}}\n\n",
+          STATUS_AI_GARBLED, "" },
         { "a call without a name", TERMINAL("completed", CALL("", "{}")), STATUS_AI_GARBLED, "" },
         { "a call's arguments are no object", TERMINAL("completed", CALL("x", "[]")), STATUS_AI_GARBLED, "" },
         { "a call's arguments are two", TERMINAL("completed", CALL("x", "{}{}")), STATUS_AI_GARBLED, "" },

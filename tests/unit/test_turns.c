@@ -292,6 +292,50 @@ TEST(no_more_run_at_once_than_may_and_no_more_wait) {
         assert_int_equal(fake_replies[id[3]].status, STATUS_TURN_QUEUE_FULL);
 }
 
+static void of_another(struct op_turn_run *m) {
+        OP_SET(turn_run, m, account_id, SLICE("beta"));
+}
+
+TEST(a_tenant_that_fills_the_queue_keeps_no_other_out_and_has_its_turn_with_them) {
+        char name[8];
+        unsigned id[17];
+        fake_stop();
+        fake_start();
+        turns_free(fake_turns);
+        fake_settings[SETTING_openclaw_turns_max] = 1;
+        fake_settings[SETTING_openclaw_waiting_max] = 16;
+        fake_turns = turns_new(fake_loop, NULL, fake_writer, "run_one");
+        for (unsigned i = 0; i < 16; i++) {
+                snprintf(name, sizeof name, "s%u", i);
+                id[i] = fake_turn(name, "t", "Hello", NULL);
+        }
+        assert_int_equal(fake_replies[id[14]].n, 0);
+        assert_int_equal(fake_replies[id[15]].status, STATUS_TURN_QUEUE_FULL);
+        id[16] = fake_turn("theirs", "t", "Hello", of_another);
+        assert_int_equal(fake_replies[id[16]].n, 0);
+        fake_says(OP_turn_begin, STATUS_OK, RUN);
+        fake_end(fake_asks, STATUS_OK);
+        fake_says(OP_turn_end, STATUS_OK, DONE);
+        assert_slice(((const struct op_turn_begin *)fake_next(OP_turn_begin)->msg)->session_id, "theirs");
+}
+
+TEST(a_free_place_goes_to_the_tenant_that_has_the_fewest) {
+        fake_stop();
+        fake_start();
+        turns_free(fake_turns);
+        fake_settings[SETTING_openclaw_turns_max] = 2;
+        fake_turns = turns_new(fake_loop, NULL, fake_writer, "run_one");
+        fake_turn("s0", "t", "Hello", NULL);
+        fake_turn("s1", "t", "Hello", NULL);
+        fake_turn("s2", "t", "Hello", NULL);
+        fake_turn("theirs", "t", "Hello", of_another);
+        fake_says(OP_turn_begin, STATUS_OK, RUN);
+        fake_says(OP_turn_begin, STATUS_OK, RUN);
+        fake_end(fake_asks, STATUS_OK);
+        fake_says(OP_turn_end, STATUS_OK, DONE);
+        assert_slice(((const struct op_turn_begin *)fake_next(OP_turn_begin)->msg)->session_id, "theirs");
+}
+
 /* ---- ends ---- */
 
 TEST(who_leaves_takes_his_turn_with_him_unless_another_waits) {
@@ -309,6 +353,47 @@ TEST(who_leaves_takes_his_turn_with_him_unless_another_waits) {
         fake_left("c3");
         fake_says(OP_turn_begin, STATUS_OK, RUN); /* it was begun: it is ended */
         assert_slice(ending()->outcome, "cancelled");
+}
+
+static void command_c1(struct op_turn_run *m) {
+        OP_SET(turn_run, m, command_id, SLICE("c1"));
+}
+
+TEST(who_came_again_through_another_frontend_waits_on_when_his_first_request_is_gone) {
+        struct channel *first = fake_front;
+        unsigned id, again;
+        struct gateway_ask *a = running(&id);
+        fake_front = fake_beside;
+        again = fake_turn("s1", "t1", "Hello", command_c1);
+        fake_front = first;
+        fake_left("c1");
+        assert_false(a->cancelled);
+        fake_end(a, STATUS_OK);
+        store_all();
+        fake_says(OP_turn_end, STATUS_OK, DONE);
+        assert_int_equal(fake_replies[id].n, 0);
+        assert_int_equal(fake_replies[again].n, 1);
+}
+
+TEST(a_turn_that_is_stopped_costs_what_was_asked_and_heard) {
+        unsigned id;
+        struct gateway_ask *a = running(&id);
+        int64_t asked = (int64_t)a->body.n / 4;
+        fake_delta(a, "Forty bytes of an answer that goes on...");
+        fake_left("c1");
+        store_all();
+        assert_slice(ending()->outcome, "cancelled");
+        assert_int_equal(ending()->input_tokens, asked);
+        assert_int_equal(ending()->output_tokens, 10);
+}
+
+TEST(a_gateway_that_said_nothing_costs_nothing) {
+        const struct gateway_end end = { .status = STATUS_AI_UNREACHABLE };
+        unsigned id;
+        struct gateway_ask *a = running(&id);
+        a->over = true;
+        a->ev->end(a->arg, &end);
+        assert_int_equal(ending()->input_tokens + ending()->output_tokens, 0);
 }
 
 TEST(a_lost_frontend_takes_its_turns_with_it) {
@@ -576,7 +661,12 @@ int main(void) {
                 T(a_replacing_turn_has_the_running_one_stopped_and_comes_first),
                 T(a_turn_that_runs_elsewhere_is_waited_for_until_the_time_is_over),
                 T(no_more_run_at_once_than_may_and_no_more_wait),
+                T(a_tenant_that_fills_the_queue_keeps_no_other_out_and_has_its_turn_with_them),
+                T(a_free_place_goes_to_the_tenant_that_has_the_fewest),
                 T(who_leaves_takes_his_turn_with_him_unless_another_waits),
+                T(who_came_again_through_another_frontend_waits_on_when_his_first_request_is_gone),
+                T(a_turn_that_is_stopped_costs_what_was_asked_and_heard),
+                T(a_gateway_that_said_nothing_costs_nothing),
                 T(a_lost_frontend_takes_its_turns_with_it),
                 T(the_writer_may_say_stop_with_any_answer),
                 T(a_failure_has_its_code_and_the_writers_answer_is_passed_on),
