@@ -130,13 +130,12 @@ void turn_start(struct turn *t, struct json run) {
         uitag_init(&t->tags, &tag_events, t);
         struct slice message_id = { 0 };
         (void)json_str(json_get(run, "messageId"), &message_id);
-        turn_say_status(t, "ready", "Starting...", message_id);
+        turn_say_status(t, "thinking", "Thinking...", message_id);
         enum status s = ask(t, run);
         if (s != STATUS_OK) {
                 turn_finish(t, s);
                 return;
         }
-        turn_say_status(t, "thinking", "Thinking...", message_id);
         turn_store(t); /* the first sign of life is due some time */
 }
 
