@@ -131,7 +131,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents) {
                 turn_store(t);
                 break;
         case TURN_ENDING:
-                turn_end(t);
+                if (!t->calling) /* the timer may be one that was set before */
+                        turn_end(t);
                 break;
         case TURN_ASKING:
                 break;
