@@ -1,5 +1,7 @@
 // kill -9 between asking, confirming and doing: the side effect happens exactly once or not at all, never a different one.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { newCall, script, scripted, unscript } from '../contract/ai.mjs';
@@ -60,10 +62,11 @@ async function sound(s, n, events, outbox, deliverable) {
     const of = (t) => stored.filter((e) => e.type === t && e.payload.actionId === id).length;
     assert.deepEqual([of('orchestration.action.requested'), of('safety.approved'), of('action.executed'), of('action.failed')], [1, 1, 1, 0], type);
   }
-  const rows = sql(`SELECT outbox_id, payload::json -> 'message' ->> 'body', payload_hash = sha256(convert_to(payload::text, 'UTF8')) FROM lifeos.outbox WHERE session_id = '${s.id}'`);
-  assert.deepEqual(rows, [[outbox, messageOf(n).data.body, 't']]);
-  assert.deepEqual(sql(`SELECT deliverable_id, version, action_id FROM lifeos.deliverable_version WHERE session_id = '${s.id}'`), [[deliverable, '1', 'cv']]);
-  assert.deepEqual(sql(`SELECT state, count(*) FROM lifeos.confirmation WHERE session_id = '${s.id}' GROUP BY 1`), [['used', '1']]);
+  assert.deepEqual(sql(`SELECT 'sent', o.outbox_id, o.payload::json -> 'message' ->> 'body', o.payload_hash = sha256(convert_to(o.payload::text, 'UTF8'))
+      FROM lifeos.outbox o WHERE o.session_id = '${s.id}'
+    UNION ALL SELECT 'made', v.deliverable_id, v.action_id, v.version = 1 FROM lifeos.deliverable_version v WHERE v.session_id = '${s.id}'
+    UNION ALL SELECT 'confirmed', c.state, c.action_id, c.closed_by IS NOT NULL FROM lifeos.confirmation c WHERE c.session_id = '${s.id}'`),
+  [['sent', outbox, messageOf(n).data.body, 't'], ['made', deliverable, 'cv', 't'], ['confirmed', 'used', 'send', 't']]);
 }
 
 for (const victim of ['openclaw', 'writer', 'frontend@1', 'frontend@2', 'postgres'])
@@ -72,11 +75,11 @@ for (const victim of ['openclaw', 'writer', 'frontend@1', 'frontend@2', 'postgre
     const calls = await Promise.all(counted(12).map(() => newCall(token)));
     let over = false;
     const all = Promise.all(calls.map(async (s, n) => {
-      await wait(n * 60);
+      await wait(n * 100);
       return Promise.all([send(s, n), generate(s, n)]);
     })).finally(() => { over = true; });
     await wait(150);
-    for (let round = 0; round < 2 && !over; round++) {
+    for (let round = 0; round < 3 && !over; round++) {
       kill(victim);
       // As if the lease of whoever died were over.
       if (victim === 'openclaw') sql(`UPDATE lifeos.action SET lease_until = created_at WHERE lease_until IS NOT NULL AND account_id = '${account}'`);
@@ -87,3 +90,28 @@ for (const victim of ['openclaw', 'writer', 'frontend@1', 'frontend@2', 'postgre
         await sound(calls[n], n, [...sent.slice(0, -1), ...made.slice(0, -1)], sent.at(-1), made.at(-1));
     } finally { await unscript(); }
   });
+
+test('what nobody finished or confirmed in time the sweep ends: it is not done at all, also not later', scripted, async () => {
+  await script({ match: mark, repeat: 10, hangAfter: -1 });
+  const s = await newCall(token);
+  const cv = { sessionId: s.id, actionId: 'cv', actionType: 'cv.generate', payload: { instructions: mark } };
+  const gone = call('POST', '/v1/orchestration/actions/execute', { token, body: cv }).catch(() => {});
+  const asked = await execute(s, { actionId: 'send', actionType: 'outreach.requestSend', payload: messageOf(1) });
+  await until('a runner', () => sql(`SELECT 1 FROM lifeos.action WHERE session_id = '${s.id}' AND runner IS NOT NULL`).length);
+  for (const name of ['frontend@1', 'frontend@2', 'openclaw']) // at one moment: a frontend that still waited would ask again
+    process.kill(Number(readFileSync(`${process.env.LIFEOS_STACK_DIR}/pids/${name}`, 'utf8').split(' ')[0]), 'SIGKILL');
+  await gone;
+  await unscript();
+  sql(`UPDATE lifeos.action SET lease_until = 1 WHERE session_id = '${s.id}' AND lease_until IS NOT NULL;
+    UPDATE lifeos.confirmation SET expires_at = issued_at + 1 WHERE session_id = '${s.id}'`);
+  await Promise.all(counted(2).map(() => new Promise((done, fail) => {
+    execFile(new URL('../stack', import.meta.url).pathname, ['sweep'], (error) => (error ? fail(error) : done()));
+  })));
+  const once = async (path, body) => (await until('an answer', () => call('POST', path, { token, body }).catch(() => {}))).json.code;
+  await until('a frontend', () => call('GET', '/health/ready').then((r) => r.status === 200, () => false));
+  assert.equal(await once('/v1/orchestration/actions/execute', cv), 'ACTION_EXECUTION_FAILED');
+  assert.equal(await once('/v1/orchestration/actions/confirm', { sessionId: s.id, actionId: 'send', confirmationToken: asked.json.confirmationToken }), 'CONFIRMATION_EXPIRED');
+  const failed = (await history(token, s.id)).filter((e) => e.type === 'action.failed').map((e) => [e.payload.actionId, e.payload.code]);
+  assert.deepEqual(failed.sort(), [['cv', 'ACTION_EXECUTION_FAILED'], ['send', 'CONFIRMATION_EXPIRED']]);
+  assert.deepEqual(sql(`SELECT FROM lifeos.outbox WHERE session_id = '${s.id}' UNION ALL SELECT FROM lifeos.deliverable_version WHERE session_id = '${s.id}'`), []);
+});

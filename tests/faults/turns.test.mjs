@@ -2,6 +2,7 @@
 // once, and the conversation goes on. Each round kills at another moment, with turns in every state.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { asked, fake, messages, newCall, scripted, turn } from '../contract/ai.mjs';
@@ -114,26 +115,28 @@ test('what a killed process left is ended by the sweep: cut where it was, and th
   const begun = await Promise.all(counted(4).map(async (n) => {
     const s = await newCall(token);
     const text = fake({ deltas: words, delayMs: 100, firstMs: n > 2 ? 20 : 5000 });
-    const left = new AbortController();
-    const gone = turn(s, text, {}, { signal: left.signal }).catch(() => {});
+    const gone = turn(s, text).catch(() => {});
     await until('its beginning', async () => (await history(s.token, s.id)).some((e) => e.type === (n > 2 ? 'transcript.delta' : 'transcript.final')));
     return { s, text, gone };
   }));
-  kill('openclaw');
+  // At one moment: a frontend that still waited would have it taken over.
+  for (const name of ['frontend@1', 'frontend@2', 'openclaw'])
+    process.kill(Number(readFileSync(`${process.env.LIFEOS_STACK_DIR}/pids/${name}`, 'utf8').split(' ')[0]), 'SIGKILL');
+  await Promise.all(begun.map((b) => b.gone));
   const ids = begun.map(({ s }) => `'${s.id}'`).join();
   sql(`UPDATE lifeos.turn SET lease_until = began_at WHERE conversation_id IN (${ids})`);
   await Promise.all([sweep(), sweep()]);
+  await until('a frontend', () => call('GET', '/health/ready').then((r) => r.status === 200, () => false));
   for (const { s, text } of begun) {
     assert.equal(await told(s, text, { status: 503, json: { code: 'TURN_INTERRUPTED' } }), 'TURN_INTERRUPTED');
     assert.equal((await repeated(() => turn(s, fake({ text: 'Go on.' })))).json.text.content, 'Go on.');
   }
-  await Promise.all(begun.map((b) => b.gone));
 });
 
 test('a stream whose frontend or runner dies is asked for again with its key, and ends as the turn did', scripted, async () => {
   for (const victims of [['frontend@1', 'frontend@2'], ['openclaw']]) {
     const mark = unique('chat');
-    const body = { conversationId: unique('conv'), messages: [{ role: 'user', content: `${mark} ${fake({ deltas: words, delayMs: 80 })}` }] };
+    const body = { conversationId: unique('conv'), messages: [{ role: 'user', content: `${mark} ${fake({ deltas: words, delayMs: 200 })}` }] };
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': mark };
     const ask = async () => (await fetch(`${url}/v1/chat/stream`, { method: 'POST', headers, body: JSON.stringify(body) })).text();
     const first = ask().catch(() => '');
