@@ -113,5 +113,5 @@ test('what nobody finished or confirmed in time the sweep ends: it is not done a
   assert.equal(await once('/v1/orchestration/actions/confirm', { sessionId: s.id, actionId: 'send', confirmationToken: asked.json.confirmationToken }), 'CONFIRMATION_EXPIRED');
   const failed = (await history(token, s.id)).filter((e) => e.type === 'action.failed').map((e) => [e.payload.actionId, e.payload.code]);
   assert.deepEqual(failed.sort(), [['cv', 'ACTION_EXECUTION_FAILED'], ['send', 'CONFIRMATION_EXPIRED']]);
-  assert.deepEqual(sql(`SELECT FROM lifeos.outbox WHERE session_id = '${s.id}' UNION ALL SELECT FROM lifeos.deliverable_version WHERE session_id = '${s.id}'`), []);
+  assert.deepEqual(sql(`SELECT 1 FROM lifeos.outbox WHERE session_id = '${s.id}' UNION ALL SELECT 1 FROM lifeos.deliverable_version WHERE session_id = '${s.id}'`), []);
 });
