@@ -11,12 +11,12 @@
 #define STOP_MAX 1024u
 
 static const struct {
-        bool counts;       /* a good end */
-        bool results;      /* by the word in the reply's `result` */
-        bool access;       /* a good end changes what somebody may do */
-        bool action;       /* answers a request for an action: executed, failed, blocked or refused */
         const char *stops; /* the member that names the turn which, if "stopped", its runner is to end */
         enum stat_id counter;
+        bool counts;  /* a good end */
+        bool results; /* by the word in the reply's `result` */
+        bool access;  /* a good end changes what somebody may do */
+        bool action;  /* answers a request for an action: executed, failed, blocked or refused */
 } after[OP_COUNT] = {
         [OP_session_reconnect] = { .counts = true, .counter = STAT_reconnects },
         [OP_checkpoint] = { .counts = true, .counter = STAT_checkpoints },
