@@ -66,8 +66,8 @@ SELECT t.eq(e.status, 'AI_FAILED'), t.eq(t.told(e), 'call.turn.owner_changed tra
 SELECT t.eq(t.says('s1'), 'u:complete:hello'), t.eq((t.begin('s1', 't2')).body ->> 'state', 'run');
 
 --- codes say whether to try again as the table of statuses does
-SELECT t.eq(string_agg(code || lib.turn_retryable(code), ' '), 'AI_NOT_CONFIGUREDfalse AI_TIMEOUTtrue AI_EMPTYtrue TURN_CANCELLEDfalse TURN_INTERRUPTEDtrue TURN_BUDGET_SPENTfalse')
-FROM unnest('{AI_NOT_CONFIGURED,AI_TIMEOUT,AI_EMPTY,TURN_CANCELLED,TURN_INTERRUPTED,TURN_BUDGET_SPENT}'::text[]) code;
+SELECT t.eq(string_agg(code || lib.retryable(code), ' '), 'AI_NOT_CONFIGUREDfalse AI_TLS_FAILEDfalse AI_REFUSEDfalse AI_TIMEOUTtrue AI_EMPTYtrue TURN_CANCELLEDfalse TURN_INTERRUPTEDtrue TURN_BUDGET_SPENTfalse')
+FROM unnest('{AI_NOT_CONFIGURED,AI_TLS_FAILED,AI_REFUSED,AI_TIMEOUT,AI_EMPTY,TURN_CANCELLED,TURN_INTERRUPTED,TURN_BUDGET_SPENT}'::text[]) code;
 
 --- a cancelled turn gives the word back to the user
 SELECT t.create('s1'), t.begin('s1', 't1'), t.add('s1', 't1', 0, 'well');
