@@ -1,4 +1,4 @@
--- billing_account.sql - an account's usage, its ledger, what each entry comes from, and its dead letters.
+-- usage_account.sql - an account's usage, its ledger, what each entry comes from, and its dead letters.
 
 CREATE FUNCTION api.usage_summary(account_id text, actor_id text, actor_role text, of_account text, "limit" bigint,
                                   from_ms bigint, to_ms bigint, cursor text) RETURNS api.reply
@@ -102,12 +102,13 @@ BEGIN
                              x.traced::text])::text, ',' ORDER BY x.k)
                        FILTER (WHERE x.k <= lim AND (x.r).usage_record_id IS NOT NULL) AS links
         INTO page
-        FROM (SELECT e, r, v.event_id IS NOT NULL AS traced,
-                     row_number() OVER (ORDER BY e.created_at, e.entry_id) AS k
-              FROM (SELECT * FROM lifeos.ledger_entry l WHERE l.account_id = of_account
-                          AND (l.created_at, l.entry_id) > (mark.at, mark.id)
-                    ORDER BY l.created_at, l.entry_id LIMIT lim + 1) e
-              LEFT JOIN lifeos.usage_record r ON r.account_id = e.account_id AND r.usage_record_id = e.usage_record_id
+        FROM (SELECT l.e, r, v.event_id IS NOT NULL AS traced,
+                     row_number() OVER (ORDER BY (l.e).created_at, (l.e).entry_id) AS k
+              FROM (SELECT e FROM lifeos.ledger_entry e WHERE e.account_id = of_account
+                           AND (e.created_at, e.entry_id) > (mark.at, mark.id)
+                    ORDER BY e.created_at, e.entry_id LIMIT lim + 1) l
+              LEFT JOIN lifeos.usage_record r ON r.account_id = (l.e).account_id
+                      AND r.usage_record_id = (l.e).usage_record_id
               LEFT JOIN lifeos.event v ON v.account_id = r.account_id AND v.event_id = r.source_event_id) x;
         reply.body := lib.object('{ok,accountId,usageRecords,billingEvents,reconciliationRuns,traceLinks,page}',
                 ARRAY['true', lib.js(of_account), '[' || coalesce(page.records, '') || ']',

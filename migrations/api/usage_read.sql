@@ -1,4 +1,4 @@
--- billing_read.sql - usage, billing events, dead letters and the ledger, page by page; every link complete.
+-- usage_read.sql - usage, billing events, dead letters and the ledger, page by page; every link complete.
 
 -- May he read this account's money? People of the account but members, who see their own sessions' only; operators.
 CREATE FUNCTION lib.billing_see(account_id text, actor_id text, actor_role text, of_account text) RETURNS text

@@ -1,4 +1,4 @@
--- 12_meter.sql - what an event used, and what it costs, in the event's own transaction.
+-- usage.sql - what an event used, and what it costs, in the event's own transaction.
 --
 -- Locks come in one order: the stream, which the caller holds, then rated_total by meter. Nothing is refused here: what
 -- has no price is kept as a dead letter and rated when it has one.
@@ -108,10 +108,31 @@ END $$;
 
 -- Canonical: keys in the order of their bytes.
 CREATE FUNCTION lib.usage_payload(r lifeos.usage_record) RETURNS json LANGUAGE sql STABLE AS $$
-        SELECT lib.object('{accountId,' || CASE WHEN r.unit = 'seconds' THEN 'billableSeconds,' ELSE '' END
-                          || 'meterId,outcome,quantity,sourceEventId,unit,usageRecordId}',
-                          ARRAY[lib.js(r.account_id)]
-                          || CASE WHEN r.unit = 'seconds' THEN ARRAY[r.quantity::text] ELSE '{}'::text[] END
+        SELECT lib.object(ARRAY['accountId'] || CASE WHEN r.unit = 'seconds' THEN ARRAY['billableSeconds'] ELSE '{}' END
+                          || ARRAY['meterId', 'outcome', 'quantity', 'sourceEventId', 'unit', 'usageRecordId'],
+                          ARRAY[lib.js(r.account_id)] || CASE WHEN r.unit = 'seconds' THEN ARRAY[r.quantity::text] ELSE '{}' END
                           || ARRAY[lib.js(r.meter_id), lib.js(r.outcome), r.quantity::text, lib.js(r.source_event_id),
                                    lib.js(r.unit), lib.js(r.usage_record_id)])
 $$;
+
+-- A call is over, said its event number `sequence`: whole seconds from connected to ended, rounded down once at the end;
+-- and the same of everybody who was in the room, each rounded down.
+CREATE FUNCTION lib.meter_call(s lifeos.call_session, sequence bigint, ended bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+        source lifeos.event;
+        seconds bigint := greatest(coalesce((ended - s.started_at) / 1000000, 0), 0);
+        present bigint;
+        quiet text := CASE WHEN s.started_at IS NULL THEN 'failed' ELSE 'zero' END;
+BEGIN
+        SELECT * INTO STRICT source FROM lifeos.event e
+        WHERE e.account_id = s.account_id AND e.session_id = s.session_id AND e.sequence = sequence;
+        PERFORM lib.meter(s.account_id, s.session_id, s.id_salt, 'call.duration.seconds', seconds,
+                          CASE WHEN seconds > 0 THEN 'used' ELSE quiet END, source, '{"source":"call.ended"}');
+        SELECT coalesce(sum(greatest((least(coalesce(p.left_at, ended), ended) - p.joined_at) / 1000000, 0)), 0) INTO present
+        FROM lifeos.provider_participant p
+        WHERE p.account_id = s.account_id AND p.session_id = s.session_id AND p.joined_at IS NOT NULL;
+        PERFORM lib.meter(s.account_id, s.session_id, s.id_salt, 'call.participant.seconds', present,
+                          CASE WHEN present > 0 THEN 'used' ELSE quiet END, source, '{"source":"call.ended"}');
+END $$;

@@ -1,4 +1,4 @@
--- billing_change.sql - what operators change about money: prices, adjustments, dead letters. Each says who and why.
+-- usage_price.sql - what usage costs: versions of price books, set by the operator.
 
 -- The next version of a book: {"meter":{"minor":n,"per":n},...}.
 CREATE FUNCTION api.price_set(command_id text, account_id text, currency text, valid_from_ms bigint, prices json,
