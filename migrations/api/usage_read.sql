@@ -137,3 +137,35 @@ BEGIN
                 lib.page_json(lim, page.n, page.last)::text]);
         RETURN reply;
 END $$;
+
+-- What is signed, as the predecessor of this product spelled it: fields with | between them, an absent one empty.
+CREATE FUNCTION lib.usage_canonical(r lifeos.usage_record) RETURNS text LANGUAGE sql STABLE AS $$
+        SELECT concat_ws('|', r.account_id, r.session_id, r.meter_id, r.unit, r.quantity, r.source_event_id,
+                         r.source_sequence, lib.time_text(r.source_ts))
+$$;
+
+CREATE FUNCTION api.usage_unsigned("limit" bigint)
+RETURNS TABLE (status text, account_id text, usage_record_id text, canonical text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+        SELECT 'OK', r.account_id, r.usage_record_id, lib.usage_canonical(r) FROM lifeos.usage_record r
+        WHERE r.signature IS NULL ORDER BY r.created_at LIMIT "limit"
+$$;
+
+CREATE FUNCTION api.usage_sign(key_id text, records_account_id text[], records_usage_record_id text[],
+                               records_signature text[], records_ed25519 text[]) RETURNS api.reply
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+        reply api.reply := lib.refuse('OK');
+BEGIN
+        UPDATE lifeos.usage_record r SET key_id = key_id, signature = n.signature, signature_ed25519 = n.ed25519,
+               signed_at = lib.now()
+        FROM (SELECT o.account_id, o.usage_record_id, s.signature, s.ed25519
+              FROM unnest(records_account_id, records_usage_record_id, records_signature, records_ed25519)
+                      s(account_id, usage_record_id, signature, ed25519)
+              JOIN lifeos.usage_record o ON o.account_id = s.account_id AND o.usage_record_id = s.usage_record_id
+              WHERE o.signature IS NULL FOR NO KEY UPDATE OF o SKIP LOCKED) n
+        WHERE r.account_id = n.account_id AND r.usage_record_id = n.usage_record_id AND r.signature IS NULL;
+        reply.body := '{"ok":true}';
+        RETURN reply;
+END $$;

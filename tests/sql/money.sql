@@ -111,3 +111,14 @@ SELECT t.refused('UPDATE lifeos.ledger_entry SET amount = amount + 1'), t.refuse
        t.refused('UPDATE lifeos.usage_record SET quantity = 1, key_id = ''k'', signature = ''s'', signature_ed25519 = ''e'', signed_at = 1');
 UPDATE lifeos.usage_record SET key_id = 'k', signature = 's', signature_ed25519 = 'e', signed_at = 1;
 SELECT t.refused('UPDATE lifeos.usage_record SET signature = ''t''');
+
+--- what is not signed is found, spelled as the contract signs it, and signed once, by whoever comes first
+SELECT t.call('s1', 10);
+SELECT t.eq(u.canonical, 'acc|s1|call.duration.seconds|seconds|10|' || r.source_event_id || '|' || r.source_sequence || '|2025-11-21T07:43:30.000Z')
+FROM api.usage_unsigned(500) u JOIN lifeos.usage_record r USING (usage_record_id) WHERE r.meter_id = 'call.duration.seconds';
+SELECT t.eq((SELECT count(*) FROM api.usage_unsigned(1)), 1);
+SELECT array_agg(u.account_id) AS a, array_agg(u.usage_record_id) AS i, array_agg(repeat('a', 64)) AS s, array_agg(repeat('b', 86)) AS e FROM api.usage_unsigned(500) u \gset
+SELECT t.eq((api.usage_sign('k1', :'a', :'i', :'s', :'e')).status, 'OK');
+SELECT t.eq((SELECT count(*) FROM api.usage_unsigned(500)), 0);
+SELECT t.eq((api.usage_sign('k2', :'a', :'i', :'e', :'s')).status, 'OK');
+SELECT t.eq((SELECT string_agg(DISTINCT r.key_id || r.signature, ' ') FROM lifeos.usage_record r), 'k1' || repeat('a', 64));
