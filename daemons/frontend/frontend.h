@@ -4,7 +4,7 @@
 #include "daemon.h"
 #include "http.h"
 
-enum auth { PUBLIC, USER, USER_OR_INGEST, OPERATOR, LATER };
+enum auth { PUBLIC, USER, USER_OR_INGEST, USER_OR_OPERATOR, OPERATOR, LATER };
 enum rate { NONE_RATE, READ_RATE, WRITE_RATE, STREAM_RATE, INGEST_RATE, TURN_RATE, RATE_COUNT };
 
 /* Who is asking: set by auth.c alone, from a verified token or key. Text lives in the request's arena. */

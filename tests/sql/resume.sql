@@ -111,7 +111,7 @@ SELECT t.token(t.create('s1')) AS t0 \gset
 SELECT t.token(t.reconnect('s1', :'t0')) AS t1, t.state('s1', 'ended') \gset
 SELECT t.fingerprint() AS before \gset
 SELECT t.eq(r.status, 'OK'), t.eq(r.body ->> 'live', 'false'), t.eq(r.body -> 'session' ->> 'status', 'ended'), t.eq(t.token(r), NULL),
-       t.eq(json_array_length(r.body -> 'replay' -> 'events'), 2), t.eq(r.head, NULL::bigint)
+       t.eq(json_array_length(r.body -> 'replay' -> 'events'), 4), t.eq(r.head, NULL::bigint)
 FROM unnest(ARRAY[:'t0', :'t1']) x, t.reconnect('s1', x, 1) r;
 SELECT t.eq((t.reconnect('s1', 'wrong')).status, 'INVALID_RESUME_TOKEN');
 SELECT t.eq((t.reconnect('s1', :'t1', 9)).status, 'CURSOR_AHEAD');
