@@ -4,13 +4,14 @@
 #include "cred.h"
 
 /*
- * Credential "billing-key": lines "<key id> <hex digits: HMAC key, 8 to 64 bytes> <64 hex digits: Ed25519 seed>". The first signs;
- * the others stay so that their public halves can be published as long as records signed with them are read. Both sign
- * the same bytes, the record's canonical text: HMAC-SHA256 (RFC 2104) as lower-case hex, Ed25519 (RFC 8032) as base64url.
+ * Credential "billing-key": lines "<key id> <hex digits: HMAC key, 8 to 64 bytes> <64 hex digits: Ed25519 seed>". The
+ * first signs; the operator keeps the others there to check older HMACs. The database keeps every public half that has
+ * signed. Both sign the same bytes, the record's canonical text: HMAC-SHA256 (RFC 2104) as lower-case hex, Ed25519 (RFC 8032) as base64url.
  */
 #define BILLING_ID_MAX   100u
 #define BILLING_HMAC_HEX 64u
 #define BILLING_ED_TEXT  86u
+#define BILLING_PUBLIC_TEXT 43u
 
 struct billing_key {
         struct secret file; /* as it was read; wiped with the rest */

@@ -51,6 +51,7 @@ static void on_unsigned(void *arg, const struct answer *a) {
         struct signer *s = arg;
         struct op_usage_unsigned_row row;
         struct op_usage_sign m = { 0 };
+        char public_key[text_base64_size(sizeof s->key.public_key)];
         size_t at = 0;
         struct ask *ask;
 
@@ -61,7 +62,9 @@ static void on_unsigned(void *arg, const struct answer *a) {
         buf_clear(&s->rows);
         while (op_rows_next(a->body, OP_usage_unsigned_row, &at, &row))
                 sign_row(s, &row);
+        (void)text_base64url(s->key.public_key, sizeof s->key.public_key, public_key);
         OP_SET(usage_sign, &m, key_id, slice_of(s->key.id));
+        OP_SET(usage_sign, &m, public_key, ((struct slice){ public_key, BILLING_PUBLIC_TEXT }));
         OP_SET(usage_sign, &m, records, buf_view(&s->rows));
         ask = ask_own(OP_usage_sign, &m, on_signed, s);
         if (ask)

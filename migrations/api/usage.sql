@@ -1,7 +1,8 @@
 -- usage.sql - what an event used, and what it costs, in the event's own transaction.
 --
--- Locks come in one order: the stream, which the caller holds, then rated_total by meter. Nothing is refused here: what
--- has no price is kept as a dead letter and rated when it has one.
+-- Locks come in one order: the stream, which the caller holds, what he needs else (the day's tokens, a deliverable, the
+-- account's own stream), and at the very end rated_total, by the names of the meters. Nothing is refused here: what has
+-- no price is kept as a dead letter and rated when it has one.
 
 -- The minor units of an ISO 4217 currency have this many digits; NULL: we do not know it.
 CREATE FUNCTION lib.currency_exponent(currency text) RETURNS integer LANGUAGE sql IMMUTABLE AS $$
@@ -77,6 +78,10 @@ BEGIN
         RETURN id;
 END $$;
 
+CREATE FUNCTION lib.usage_id(account_id text, session_id text, meter_id text, unit text, event_id text) RETURNS text
+LANGUAGE sql STABLE AS
+$$ SELECT 'mrec_' || left(encode(lib.hash(account_id, session_id, meter_id, unit, event_id), 'hex'), 24) $$;
+
 -- What the event `source` of a session used. The caller holds the stream. Once per event and meter.
 CREATE FUNCTION lib.meter(account_id text, session_id text, id_salt bytea, meter_id text, quantity bigint, outcome text,
                           source lifeos.event, metadata json) RETURNS void
@@ -88,10 +93,8 @@ DECLARE
 BEGIN
         INSERT INTO lifeos.usage_record (account_id, usage_record_id, session_id, meter_id, unit, quantity, outcome,
                                          source_event_id, source_sequence, source_ts, metadata, created_at)
-        VALUES (account_id, 'mrec_' || left(encode(lib.hash(account_id, session_id, meter_id, unit, source.event_id),
-                                                   'hex'), 24),
-                session_id, meter_id, unit, quantity, outcome, source.event_id, source.sequence, source.ts, metadata,
-                lib.now())
+        VALUES (account_id, lib.usage_id(account_id, session_id, meter_id, unit, source.event_id), session_id, meter_id,
+                unit, quantity, outcome, source.event_id, source.sequence, source.ts, metadata, lib.now())
         ON CONFLICT DO NOTHING RETURNING * INTO r;
         IF r.usage_record_id IS NULL THEN
                 RETURN;
@@ -135,4 +138,88 @@ BEGIN
         WHERE p.account_id = s.account_id AND p.session_id = s.session_id AND p.joined_at IS NOT NULL;
         PERFORM lib.meter(s.account_id, s.session_id, s.id_salt, 'call.participant.seconds', present,
                           CASE WHEN present > 0 THEN 'used' ELSE quiet END, source, '{"source":"call.ended"}');
+END $$;
+
+CREATE FUNCTION lib.event_at(account_id text, session_id text, sequence bigint) RETURNS lifeos.event
+LANGUAGE sql VOLATILE AS
+$$ SELECT e FROM lifeos.event e WHERE e.account_id = $1 AND e.session_id = $2 AND e.sequence = $3 $$;
+
+-- What the AI was asked for, as its gateway counted; a question that failed has used its tokens too.
+CREATE FUNCTION lib.meter_tokens(source lifeos.event, id_salt bytea, input bigint, output bigint, failed boolean,
+                                 metadata json) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+        nothing text := CASE WHEN failed THEN 'failed' ELSE 'zero' END;
+BEGIN
+        PERFORM lib.meter(source.account_id, source.session_id, id_salt, 'ai.input.tokens', input,
+                          CASE WHEN input > 0 THEN 'used' ELSE nothing END, source, metadata);
+        PERFORM lib.meter(source.account_id, source.session_id, id_salt, 'ai.output.tokens', output,
+                          CASE WHEN output > 0 THEN 'used' ELSE nothing END, source, metadata);
+END $$;
+
+-- A turn that is over, said its event number `sequence`; drafts: the numbers of those that may tell of what it wrote.
+CREATE FUNCTION lib.meter_turn(c lifeos.conversation, t lifeos.turn, sequence bigint, drafts bigint[]) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+        source lifeos.event := lib.event_at(c.account_id, c.conversation_id, sequence);
+        failed boolean := t.status NOT IN ('completed', 'incomplete');
+        about json := lib.object('{source,turnId,status}', ARRAY[lib.js(source.type), lib.js(t.turn_id),
+                                                                  lib.js(t.status)]);
+        draft lifeos.event;
+BEGIN
+        PERFORM lib.meter_tokens(source, c.id_salt, coalesce(t.input_tokens, 0), coalesce(t.output_tokens, 0), failed,
+                                 about);
+        PERFORM lib.meter(c.account_id, c.conversation_id, c.id_salt, 'ai.turn.count',
+                          CASE WHEN failed THEN 0 ELSE 1 END, CASE WHEN failed THEN 'failed' ELSE 'used' END, source,
+                          about);
+        FOR draft IN SELECT e.* FROM lifeos.event e WHERE e.account_id = c.account_id
+                     AND e.session_id = c.conversation_id AND e.sequence = ANY (drafts) AND e.type = 'action.proposed'
+                     AND e.payload -> 'deliverable' ->> 'deliverableId' IS NOT NULL ORDER BY e.sequence LOOP
+                PERFORM lib.meter(c.account_id, c.conversation_id, c.id_salt, 'deliverable.version.count', 1, 'used',
+                                  draft, about);
+        END LOOP;
+END $$;
+
+-- An action that is over: what the AI used for it, what it wrote, and that it was carried out. Its last event says so.
+CREATE FUNCTION lib.meter_action(a lifeos.action, asked_ai boolean, input bigint, output bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+        source lifeos.event := lib.event_at(a.account_id, a.session_id, a.sequences[cardinality(a.sequences)]);
+        salt bytea := lib.action_salt(a.account_id, a.session_id);
+        about json := lib.object('{source,actionId,actionType,riskTier}', ARRAY[lib.js(source.type),
+                                 lib.js(a.action_id), lib.js(a.action_type), lib.js(a.risk_tier)]);
+BEGIN
+        IF asked_ai THEN
+                PERFORM lib.meter_tokens(source, salt, coalesce(input, 0), coalesce(output, 0), a.status <> 'executed',
+                                         about);
+        END IF;
+        IF a.status <> 'executed' THEN
+                RETURN;
+        END IF;
+        IF asked_ai AND a.deliverable_version IS NOT NULL THEN
+                PERFORM lib.meter(a.account_id, a.session_id, salt, 'deliverable.version.count', 1, 'used', source,
+                                  about);
+        END IF;
+        PERFORM lib.meter(a.account_id, a.session_id, salt, 'orchestration.action.executed.count', 1, 'used', source,
+                          about);
+END $$;
+
+-- How the execution told by this event was metered, in the words of its answer.
+CREATE FUNCTION lib.action_metering(a lifeos.action, event_id text) RETURNS json
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+        usage text := lib.usage_id(a.account_id, a.session_id, 'orchestration.action.executed.count', 'count', event_id);
+BEGIN
+        IF NOT EXISTS (SELECT FROM lifeos.usage_record r WHERE r.account_id = a.account_id
+                       AND r.usage_record_id = usage) THEN
+                RETURN NULL; -- executed before anything was metered
+        END IF;
+        RETURN lib.object('{ok,usageDeduped,billingDeduped,billingPublished,deadLetterId,usageRecordId,billingEventId}',
+                ARRAY['true', 'false', 'false', 'true',
+                      lib.js((SELECT d.dead_letter_id FROM lifeos.dead_letter d
+                              WHERE d.account_id = a.account_id AND d.event_id = usage AND d.status = 'open')),
+                      lib.js(usage),
+                      lib.js((SELECT e.entry_id FROM lifeos.ledger_entry e
+                              WHERE e.account_id = a.account_id AND e.usage_record_id = usage))]);
 END $$;

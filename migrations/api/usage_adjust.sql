@@ -187,7 +187,6 @@ BEGIN
                 IF (SELECT p.minor FROM lib.price_find(of_account, r.meter_id, r.source_ts) p) IS NULL THEN
                         RETURN lib.refuse('DEAD_LETTER_STUCK');
                 END IF;
-                PERFORM lib.rate(r);
         ELSIF decision = 'redrive' THEN
                 RETURN lib.refuse('DEAD_LETTER_STUCK');
         END IF;
@@ -196,6 +195,9 @@ BEGIN
         WHERE l.account_id = of_account AND l.dead_letter_id = dead_letter_id RETURNING * INTO d;
         PERFORM lib.audit(of_account, '@account', actor_id, actor_role, 'dead_letter_decide', upper(d.status),
                           lib.dead_json(d));
+        IF r.usage_record_id IS NOT NULL THEN
+                PERFORM lib.rate(r); -- last of all: see usage.sql about locks
+        END IF;
         reply.body := lib.object('{ok,deadLetter}', ARRAY['true', lib.dead_json(d)::text]);
         RETURN reply;
 END $$;

@@ -151,13 +151,19 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         WHERE r.signature IS NULL ORDER BY r.created_at LIMIT "limit"
 $$;
 
-CREATE FUNCTION api.usage_sign(key_id text, records_account_id text[], records_usage_record_id text[],
+-- One name is one key. The same name with another key is a mistake of the operator's, and nothing is signed with it.
+CREATE FUNCTION api.usage_sign(key_id text, public_key text, records_account_id text[], records_usage_record_id text[],
                                records_signature text[], records_ed25519 text[]) RETURNS api.reply
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
         reply api.reply := lib.refuse('OK');
 BEGIN
+        INSERT INTO lifeos.billing_key AS k (key_id, public_key, first_used_at) VALUES (key_id, public_key, lib.now())
+        ON CONFLICT DO NOTHING;
+        IF public_key <> (SELECT k.public_key FROM lifeos.billing_key k WHERE k.key_id = key_id) THEN
+                RETURN lib.refuse('BILLING_CONFLICT');
+        END IF;
         UPDATE lifeos.usage_record r SET key_id = key_id, signature = n.signature, signature_ed25519 = n.ed25519,
                signed_at = lib.now()
         FROM (SELECT o.account_id, o.usage_record_id, s.signature, s.ed25519
@@ -167,5 +173,23 @@ BEGIN
               WHERE o.signature IS NULL FOR NO KEY UPDATE OF o SKIP LOCKED) n
         WHERE r.account_id = n.account_id AND r.usage_record_id = n.usage_record_id AND r.signature IS NULL;
         reply.body := '{"ok":true}';
+        RETURN reply;
+END $$;
+
+-- What anybody needs to check a record's Ed25519 signature.
+CREATE FUNCTION api.billing_keys(account_id text, actor_id text, actor_role text) RETURNS api.reply
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+        may text := lib.actor_check(account_id, actor_id, actor_role);
+        reply api.reply := lib.refuse('OK');
+BEGIN
+        IF may <> 'OK' THEN
+                RETURN lib.refuse(may);
+        END IF;
+        SELECT lib.object('{ok,keys}', ARRAY['true', coalesce(json_agg(json_build_object(
+                'keyId', k.key_id, 'algorithm', 'Ed25519', 'publicKey', k.public_key,
+                'jwk', json_build_object('kty', 'OKP', 'crv', 'Ed25519', 'kid', k.key_id, 'x', k.public_key),
+                'firstUsedAtMs', lib.ms(k.first_used_at)) ORDER BY k.first_used_at, k.key_id), '[]')::text])
+        INTO reply.body FROM lifeos.billing_key k;
         RETURN reply;
 END $$;

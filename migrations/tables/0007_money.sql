@@ -35,6 +35,13 @@ COMMENT ON TABLE lifeos.usage_record IS
         'What an event used, written in the event''s transaction. Signed by the writer as soon as it is committed.';
 COMMENT ON COLUMN lifeos.usage_record.outcome IS 'zero: a call too short to count; failed: one that was never answered';
 
+-- Public halves of the keys that have signed, for ever: a record can be checked as long as it is there.
+CREATE TABLE lifeos.billing_key (
+        key_id          text COLLATE "C" PRIMARY KEY,
+        public_key      text COLLATE "C" NOT NULL,
+        first_used_at   bigint NOT NULL
+);
+
 -- Prices: versions of the appliance's own book ('*') and of tenants'. A version is never changed, only followed.
 CREATE TABLE lifeos.price_book (
         account_id      text COLLATE "C" NOT NULL,
@@ -124,6 +131,7 @@ CREATE TABLE lifeos.dead_letter (
         CHECK ((status = 'open') = (decided_at IS NULL))
 );
 CREATE INDEX dead_letter_by_time ON lifeos.dead_letter (account_id, created_at, dead_letter_id);
+CREATE INDEX dead_letter_of ON lifeos.dead_letter (account_id, event_id);
 CREATE INDEX dead_letter_open ON lifeos.dead_letter (created_at) WHERE status = 'open';
 
 CREATE TABLE lifeos.adjustment (
@@ -164,6 +172,8 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON lifeos.ledger_entry
         FOR EACH ROW EXECUTE FUNCTION lifeos.append_only();
 CREATE TRIGGER append_only_all BEFORE TRUNCATE ON lifeos.ledger_entry
         FOR EACH STATEMENT EXECUTE FUNCTION lifeos.append_only();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON lifeos.billing_key
+        FOR EACH ROW EXECUTE FUNCTION lifeos.append_only();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON lifeos.price_book
         FOR EACH ROW EXECUTE FUNCTION lifeos.append_only();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON lifeos.price

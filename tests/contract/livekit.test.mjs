@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { AccessToken, TokenVerifier } from 'livekit-server-sdk';
-import { append, call, history, livekitKey, livekitSecret, metricsUrl, newSession, unique, until, userToken } from './client.mjs';
+import { append, billed, call, history, livekitKey, livekitSecret, metricsUrl, newSession, unique, until, userToken } from './client.mjs';
 import { event, hook, person, sign } from './livekit.mjs';
 
 const verifier = new TokenVerifier(livekitKey, livekitSecret);
@@ -79,7 +79,7 @@ test('webhooks move the call: joined makes it active, the end of the room ends i
   assert.equal((await hook(event('room_finished', room(s)))).status, 200);
   now = await status(s);
   assert.equal(now.status, 'ended');
-  assert.deepEqual(await types(s), ['call.started', 'call.connecting', 'call.connected', 'call.ended']);
+  assert.deepEqual(await types(s), ['call.started', 'call.connecting', 'call.connected', 'call.ended', ...billed]);
 });
 
 test('an agent that joins or leaves does not start or end the call', async () => {

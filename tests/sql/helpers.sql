@@ -275,7 +275,7 @@ CREATE FUNCTION t.decide(id text, decision text, session text DEFAULT NULL, who 
         SELECT api.action_decide(account, who, role, coalesce(command, t.command()), session, id, NULL, decision, NULL, NULL, NULL, at, '{"x":1}', '\x0a')
 $$;
 CREATE FUNCTION t.set(url text DEFAULT NULL, rules text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$
-        SELECT (api.account_set(t.command(), 'acc', NULL, NULL, NULL, url, rules, '\x0b')).status
+        SELECT (api.account_set(t.command(), 'acc', NULL, NULL, NULL, url, rules, NULL, '\x0b')).status
 $$;
 -- A call, and an account that delivers; what asking for a send is answered with is the token.
 CREATE FUNCTION t.desk() RETURNS text LANGUAGE sql AS $$ SELECT (t.create('s1')).status || t.set('https://hooks.example/out') $$;
@@ -343,7 +343,7 @@ CREATE FUNCTION t.adjust(session text, id text, amount text, currency text DEFAU
                          who text DEFAULT 'k1', role text DEFAULT 'operator') RETURNS api.reply LANGUAGE sql AS $$
         SELECT t.adjust(session, id, amount::json, currency, corrects, account, who, role)
 $$;
-CREATE FUNCTION t.decide(id text, decision text, who text, role text DEFAULT 'operator') RETURNS api.reply LANGUAGE sql AS $$
+CREATE FUNCTION t.second(id text, decision text, who text, role text DEFAULT 'operator') RETURNS api.reply LANGUAGE sql AS $$
         SELECT api.adjustment_decide('*', who, role, t.command(), 'acc', id, decision, '\x09')
 $$;
 CREATE FUNCTION t.dead(id text, decision text, reason text DEFAULT NULL, who text DEFAULT 'k1', role text DEFAULT 'operator',
