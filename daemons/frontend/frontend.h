@@ -75,6 +75,7 @@ route_fn route_call, route_webhook, route_events, route_stream, route_health, ro
         route_socket, route_asset, route_turn, route_chat, route_action;
 
 route_fn route_diff; /* diff_route.c */
+route_fn route_csv;  /* csv_route.c */
 
 /* socket_shake.c: the token that a subprotocol carries; false: none does. */
 bool socket_bearer(const struct http_request *r, struct slice *ret);

@@ -7,7 +7,7 @@
 #include "files.h"
 #include "keytree.h"
 
-#define ID_HEX    16u /* hex digits of the public key's hash */
+#define ID_HEX    16u   /* hex digits of the public key's hash */
 #define KEEP_MAX  8192u /* of the lines before; what the writer reads has twice that */
 #define LINE_SIZE (3 + ID_HEX + 1 + 64 + 1 + 64 + 1)
 

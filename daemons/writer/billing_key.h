@@ -8,9 +8,9 @@
  * first signs; the operator keeps the others there to check older HMACs. The database keeps every public half that has
  * signed. Both sign the same bytes, the record's canonical text: HMAC-SHA256 (RFC 2104) as lower-case hex, Ed25519 (RFC 8032) as base64url.
  */
-#define BILLING_ID_MAX   100u
-#define BILLING_HMAC_HEX 64u
-#define BILLING_ED_TEXT  86u
+#define BILLING_ID_MAX      100u
+#define BILLING_HMAC_HEX    64u
+#define BILLING_ED_TEXT     86u
 #define BILLING_PUBLIC_TEXT 43u
 
 struct billing_key {

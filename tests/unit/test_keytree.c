@@ -307,7 +307,8 @@ int main(void) {
                         teardown),
                 cmocka_unit_test_setup_teardown(frontends_believe_two_generations_of_the_issuer, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_rotation_that_was_cut_short_is_put_right_by_init, setup, teardown),
-                cmocka_unit_test_setup_teardown(an_upgrade_brings_the_key_that_signs_usage_and_a_rotated_one_signs_first, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                        an_upgrade_brings_the_key_that_signs_usage_and_a_rotated_one_signs_first, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_tree_made_for_the_caller_stays_the_callers, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_damaged_key_stops_everything_and_is_not_replaced, setup, teardown),
                 cmocka_unit_test_setup_teardown(two_operators_do_not_change_one_tree_at_once, setup, teardown),
