@@ -45,8 +45,7 @@ struct gateway_events {
 /* What is asked. Copied. The daemon adds model, stream and nothing else: body is the rest of the request's members,
  * as "input":...,"instructions":... without braces. */
 struct gateway_request {
-        struct slice
-                session; /* random, of the conversation: names the gateway's incognito session; [a-z0-9-]{1,64} */
+        struct slice session; /* random: names the gateway's incognito session; [a-z0-9-]{1,64} */
         struct slice body;
         unsigned first_ms, gap_ms, total_ms; /* deadlines: first word, next word, all */
 };

@@ -82,7 +82,6 @@ struct turns {
         unsigned count;
         int64_t drain_at; /* 0: not told to stop */
         const char *runner;
-        unsigned char secret[32]; /* names gateway sessions */
 };
 
 /* turns.c */

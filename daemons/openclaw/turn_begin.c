@@ -1,5 +1,5 @@
 /* turn_begin.c - may this turn run? The writer says: now, not yet, or that it has ended before. */
-#include "settings.h"
+#include "stats.h"
 #include "turn.h"
 
 #define PAUSE_MIN_MS 100u
@@ -14,13 +14,16 @@ static void refuse_later(struct turn *t, enum status s) {
 }
 
 /* It has no place, and asks again after a while, or when the turn before it has ended. */
-static void wait_more(struct turn *t) {
+static void wait_more(struct turn *t, struct json reply) {
+        struct slice running = { 0 };
+        (void)json_str(json_get(reply, "running"), &running);
+        bool itself = slice_eq(running, t->ask.turn_id); /* begun by a process that is gone, or about to be */
         int64_t left = t->until - text_mono_micros(), pause;
         if (t->all->drain_at != 0) {
                 turn_refuse(t, STATUS_OPENCLAW_UNAVAILABLE);
                 return;
         }
-        if (t->busy == BUSY_REFUSE || left <= 0) {
+        if ((t->busy == BUSY_REFUSE && !itself) || left <= 0) {
                 turn_refuse(t, STATUS_TURN_BUSY);
                 return;
         }
@@ -74,7 +77,7 @@ static void understood(struct turn *t, struct json reply) {
         else if (t->cancelled)
                 turn_refuse(t, STATUS_TURN_CANCELLED);
         else
-                wait_more(t);
+                wait_more(t, reply);
 }
 
 static void on_begin(void *arg, const struct answer *a) {
@@ -85,6 +88,7 @@ static void on_begin(void *arg, const struct answer *a) {
         size_t at;
         t->calling = false;
         if (a->status != STATUS_OK) {
+                stat_add_word(STAT_turns, "refused", 1);
                 turn_answer(t, a->status, a->detail, a->body);
                 return;
         }

@@ -13,14 +13,13 @@ bool turn_unreachable(enum status s) {
 }
 
 void turn_answer(struct turn *t, enum status s, struct slice detail, struct slice body) {
-        if (t->asked == 0 && s != STATUS_OK)
-                stat_add_word(STAT_turns, "refused", 1);
         for (struct waiter *w = t->waiters; w != NULL; w = w->next)
                 channel_reply(&w->request, s, detail, body);
         turn_free(t);
 }
 
 void turn_refuse(struct turn *t, enum status s) {
+        stat_add_word(STAT_turns, "refused", 1);
         turn_answer(t, s, (struct slice){ 0 }, (struct slice){ 0 });
 }
 
@@ -93,7 +92,7 @@ static void again(struct turn *t, enum status s) {
                                  .op = "turn_end", .status = status_row(s)->name, .session = t->ask.session_id },
                          "a turn could not be ended; the sweep will");
                 count(t);
-                turn_refuse(t, s);
+                turn_answer(t, s, (struct slice){ 0 }, (struct slice){ 0 });
                 return;
         }
         t->store_wait_ms = t->store_wait_ms == 0             ? RETRY_MIN_MS
@@ -122,6 +121,7 @@ void turn_end(struct turn *t) {
         struct op_turn_end m = { 0 };
         struct buf proposals;
         t->state = TURN_ENDING;
+        ev_timer_stop(t->all->loop, &t->timer); /* of storing: one end is under way at a time */
         OP_SET(turn_end, &m, account_id, t->ask.account_id);
         OP_SET(turn_end, &m, session_id, t->ask.session_id);
         OP_SET(turn_end, &m, turn_id, t->ask.turn_id);

@@ -66,17 +66,13 @@ static void on_end(void *arg, const struct gateway_end *end) {
 
 /* ---- asking ---- */
 
-/* One gateway session a conversation, by a name that says nothing about it and that nobody else can make. */
-static void session_name(const struct turn *t, char name[33]) {
-        crypto_generichash_state h;
-        unsigned char hash[16], n[4];
-        put_le32(n, t->ask.account_id.n);
-        (void)crypto_generichash_init(&h, t->all->secret, sizeof t->all->secret, sizeof hash);
-        (void)crypto_generichash_update(&h, n, sizeof n);
-        (void)crypto_generichash_update(&h, (const unsigned char *)t->ask.account_id.p, t->ask.account_id.n);
-        (void)crypto_generichash_update(&h, (const unsigned char *)t->ask.session_id.p, t->ask.session_id.n);
-        (void)crypto_generichash_final(&h, hash, sizeof hash);
-        text_hex(hash, sizeof hash, name);
+/* A gateway session of its own for every turn, by a name nobody can guess: each request carries all the model has to know,
+ * and what the gateway remembered of earlier turns would be told to the model, and paid for, a second time. */
+static void session_name(char name[33]) {
+        unsigned char random[16];
+
+        randombytes_buf(random, sizeof random);
+        text_hex(random, sizeof random, name);
 }
 
 static int64_t tokens_for(struct json run) {
@@ -108,7 +104,7 @@ static enum status ask(struct turn *t, struct json run) {
         enum status s = STATUS_BUSY;
         buf_init(&body, PROMPT_MAX);
         arena_init(&a, CONTEXT_PARSE_MAX);
-        session_name(t, name);
+        session_name(name);
         if (build(t, run, &a, &body)) {
                 const struct gateway_request q = {
                         .session = slice_of(name),
@@ -130,13 +126,12 @@ void turn_start(struct turn *t, struct json run) {
         uitag_init(&t->tags, &tag_events, t);
         struct slice message_id = { 0 };
         (void)json_str(json_get(run, "messageId"), &message_id);
-        turn_say_status(t, "ready", "Starting...", message_id);
+        turn_say_status(t, "thinking", "Thinking...", message_id);
         enum status s = ask(t, run);
         if (s != STATUS_OK) {
                 turn_finish(t, s);
                 return;
         }
-        turn_say_status(t, "thinking", "Thinking...", message_id);
         turn_store(t); /* the first sign of life is due some time */
 }
 

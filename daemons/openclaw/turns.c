@@ -22,7 +22,6 @@ struct turns *turns_new(struct ev_loop *loop, struct gateway *gateway, struct ch
         all->gateway = gateway;
         all->writer = writer;
         all->runner = runner;
-        randombytes_buf(all->secret, sizeof all->secret);
         places_init(&all->places, (unsigned)setting_int(SETTING_openclaw_turns_max),
                     (unsigned)setting_int(SETTING_openclaw_waiting_max));
         return all;
@@ -105,7 +104,6 @@ void turns_free(struct turns *all) {
                         next = t->next;
                         destroy(t);
                 }
-        sodium_memzero(all->secret, sizeof all->secret);
         free(all);
 }
 
@@ -131,7 +129,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents) {
                 turn_store(t);
                 break;
         case TURN_ENDING:
-                turn_end(t);
+                if (!t->calling) /* the timer may be one that was set before */
+                        turn_end(t);
                 break;
         case TURN_ASKING:
                 break;

@@ -163,6 +163,10 @@ CREATE FUNCTION lib.action_version(a lifeos.action) RETURNS lifeos.action_versio
                AND v.action_id = a.action_id AND v.version = a.version
 $$;
 
+-- Its words were erased: nobody can say any more what would be done.
+CREATE FUNCTION lib.action_forgotten(a lifeos.action) RETURNS boolean LANGUAGE sql VOLATILE AS
+$$ SELECT (lib.action_version(a)).arguments IS NULL $$;
+
 CREATE FUNCTION lib.action_version_put(a lifeos.action, summary text, arguments text, author_id text) RETURNS void
 LANGUAGE sql VOLATILE AS $$
         INSERT INTO lifeos.action_version (account_id, session_id, action_id, version, summary, arguments,

@@ -77,7 +77,7 @@ BEGIN
         RETURN CASE
                 WHEN c.token_hash IS NULL THEN 'CONFIRMATION_INVALID'
                 WHEN a.status = 'expired' THEN 'CONFIRMATION_EXPIRED'
-                WHEN a.status <> 'requires_confirmation' THEN 'ACTION_STATE'
+                WHEN a.status <> 'requires_confirmation' OR lib.action_forgotten(a) THEN 'ACTION_STATE'
                 WHEN c.state <> 'open' OR c.version <> a.version THEN 'CONFIRMATION_INVALID'
                 WHEN c.expires_at <= lib.now() THEN 'CONFIRMATION_EXPIRED'
                 WHEN policy.rule = 'refuse' THEN 'ACTION_REFUSED'
@@ -133,8 +133,8 @@ BEGIN
                 RETURN lib.action_answer(a);
         ELSIF status = 'CONFIRMATION_EXPIRED' THEN
                 a := lib.action_lapse(a, actor_id);
-        ELSIF status = 'DELIVERY_NOT_CONFIGURED' THEN
-                RETURN lib.refuse(status);
+        ELSIF status = 'DELIVERY_NOT_CONFIGURED' OR lib.action_forgotten(a) THEN
+                RETURN lib.refuse(CASE WHEN lib.action_forgotten(a) THEN 'ACTION_STATE' ELSE status END);
         ELSIF status = 'ACTION_REFUSED' THEN
                 a := lib.action_gate(a, actor_id, false);
         ELSE

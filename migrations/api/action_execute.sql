@@ -297,6 +297,8 @@ BEGIN
                 RETURN lib.action_remind(a, actor_id, actor_role);
         ELSIF a.status <> 'proposed' THEN
                 RETURN lib.action_answer(a);
+        ELSIF lib.action_forgotten(a) THEN
+                RETURN lib.refuse('ACTION_STATE');
         END IF;
         a.sequences := ARRAY[lib.action_requested(a, actor_id)];
         a := lib.action_gate(a, actor_id, false);

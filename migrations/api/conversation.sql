@@ -114,10 +114,8 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         till bigint := least(lib.stream_head(c.account_id, c.conversation_id), c.erased_to + max_rows);
 BEGIN
-        UPDATE lifeos.event e SET payload = NULL, salt = NULL
-        WHERE e.account_id = c.account_id AND e.session_id = c.conversation_id AND e.sequence > c.erased_to
-              AND e.sequence <= till AND e.payload IS NOT NULL
-              AND (c.kind = 'chat' OR starts_with(e.type, 'transcript.'));
+        PERFORM lib.payload_erase(c.account_id, c.conversation_id, c.erased_to + 1, till, max_rows,
+                                  CASE c.kind WHEN 'call' THEN 'transcript.' ELSE '' END);
         RETURN till;
 END $$;
 
@@ -128,16 +126,17 @@ DECLARE
         gone bigint;
 BEGIN
         WITH gone AS (
-                DELETE FROM lifeos.message m USING (
-                        SELECT o.ordinal FROM lifeos.message o
-                        WHERE o.account_id = c.account_id AND o.conversation_id = c.conversation_id
-                        ORDER BY o.ordinal LIMIT max_rows) old
-                WHERE m.account_id = c.account_id AND m.conversation_id = c.conversation_id AND m.ordinal = old.ordinal
+                DELETE FROM lifeos.message m
+                WHERE m.account_id = c.account_id AND m.conversation_id = c.conversation_id
+                      AND m.ordinal = ANY (ARRAY(
+                              SELECT o.ordinal FROM lifeos.message o
+                              WHERE o.account_id = c.account_id AND o.conversation_id = c.conversation_id
+                              ORDER BY o.ordinal LIMIT max_rows))
                 RETURNING m.turn_id),
         answered AS (
                 UPDATE lifeos.turn t SET answer = NULL, message = NULL
-                FROM (SELECT DISTINCT g.turn_id FROM gone g) g
-                WHERE t.account_id = c.account_id AND t.conversation_id = c.conversation_id AND t.turn_id = g.turn_id)
+                WHERE t.account_id = c.account_id AND t.conversation_id = c.conversation_id
+                      AND t.turn_id = ANY (ARRAY(SELECT DISTINCT g.turn_id FROM gone g)))
         SELECT count(*) INTO gone FROM gone g;
         RETURN gone = max_rows;
 END $$;
@@ -156,14 +155,15 @@ BEGIN
         UPDATE lifeos.action a SET message = NULL, metadata = '{}'
         WHERE a.account_id = c.account_id AND a.session_id = c.conversation_id AND c.deleted_at IS NULL;
         UPDATE lifeos.action_version v SET summary = NULL, arguments = NULL
-        FROM (SELECT o.action_id, o.version FROM lifeos.action_version o
-              WHERE o.account_id = c.account_id AND o.session_id = c.conversation_id
-                    AND (o.summary IS NOT NULL OR o.arguments IS NOT NULL)
-              ORDER BY o.action_id, o.version LIMIT max_rows) old
-        WHERE v.account_id = c.account_id AND v.session_id = c.conversation_id AND v.action_id = old.action_id
-              AND v.version = old.version;
+        WHERE v.account_id = c.account_id AND v.session_id = c.conversation_id
+              AND v.action_id = ANY (ARRAY(
+                      SELECT DISTINCT o.action_id FROM lifeos.action_version o
+                      WHERE o.account_id = c.account_id AND o.session_id = c.conversation_id
+                            AND (o.summary IS NOT NULL OR o.arguments IS NOT NULL)
+                      ORDER BY o.action_id LIMIT max_rows))
+              AND (v.summary IS NOT NULL OR v.arguments IS NOT NULL);
         GET DIAGNOSTICS gone = ROW_COUNT;
-        RETURN gone = max_rows;
+        RETURN gone >= max_rows;
 END $$;
 
 -- From the first round on it is gone for everybody; further rounds, each a command of its own, take away the rest.

@@ -3,9 +3,9 @@
 -- This is the one thing that changes an event, and what was said is said nowhere else afterwards. Its place, type, times, emitter and hashes remain, so the chain still
 -- verifies, gaps cannot be made, and a repeat of an erased event is still known for one.
 
--- The oldest max_rows of these that still have a payload. last: where it stopped.
+-- The oldest max_rows of these that still have a payload. types: how theirs begin. last: where it stopped.
 CREATE FUNCTION lib.payload_erase(account_id text, session_id text, since bigint, till bigint, max_rows bigint,
-                                  OUT erased bigint, OUT last bigint)
+                                  types text DEFAULT '', OUT erased bigint, OUT last bigint)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
 SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -16,6 +16,7 @@ BEGIN
                 FROM (SELECT o.sequence FROM lifeos.event o
                       WHERE o.account_id = account_id AND o.session_id = session_id AND o.sequence >= since
                             AND o.sequence <= till AND o.payload IS NOT NULL
+                            AND starts_with(o.type, types)
                       ORDER BY o.sequence LIMIT max_rows) old
                 WHERE e.account_id = account_id AND e.session_id = session_id AND e.sequence = old.sequence
                 RETURNING e.sequence)
@@ -35,17 +36,17 @@ BEGIN
                 WHERE t.account_id = account_id AND t.conversation_id = session_id AND t.status <> 'running'
                       AND EXISTS (SELECT FROM unnest(t.sequences) q WHERE q BETWEEN since AND till)
                 RETURNING t.user_ordinal, t.agent_ordinal)
-        DELETE FROM lifeos.message m USING (SELECT w.user_ordinal AS ordinal FROM told w UNION ALL
-                                            SELECT w.agent_ordinal FROM told w) gone
-        WHERE m.account_id = account_id AND m.conversation_id = session_id AND m.ordinal = gone.ordinal;
+        DELETE FROM lifeos.message m
+        WHERE m.account_id = account_id AND m.conversation_id = session_id
+              AND m.ordinal = ANY (ARRAY(SELECT w.user_ordinal FROM told w UNION ALL SELECT w.agent_ordinal FROM told w));
         WITH told AS (
                 UPDATE lifeos.action a SET message = NULL, metadata = '{}'
                 WHERE a.account_id = account_id AND a.session_id = session_id AND a.lease_until IS NULL
                       AND EXISTS (SELECT FROM unnest(a.sequences) q WHERE q BETWEEN since AND till)
                 RETURNING a.action_id)
         UPDATE lifeos.action_version v SET summary = NULL, arguments = NULL
-        FROM told w
-        WHERE v.account_id = account_id AND v.session_id = session_id AND v.action_id = w.action_id
+        WHERE v.account_id = account_id AND v.session_id = session_id
+              AND v.action_id = ANY (ARRAY(SELECT w.action_id FROM told w))
               AND (v.summary IS NOT NULL OR v.arguments IS NOT NULL);
 END $$;
 

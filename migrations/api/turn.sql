@@ -39,7 +39,7 @@ DECLARE
 BEGIN
         RETURN '{' || CASE WHEN cut THEN '"cut":true,' ELSE '' END || '"endMs":0,"speaker":' || lib.js(speaker)
                || ',"startMs":0,"text":' || lib.js(CASE WHEN over THEN left(words, 16384) ELSE words END)
-               || CASE WHEN over THEN ',"truncated":true' ELSE '' END || ',"utteranceId":' || lib.js(utterance_id) || '}';
+               || CASE WHEN over THEN ',"shortened":true' ELSE '' END || ',"utteranceId":' || lib.js(utterance_id) || '}';
 END $$;
 
 -- A final of the user's or the agent's; NULL and nothing if there is no word in it.
@@ -155,18 +155,28 @@ CREATE FUNCTION lib.conversation_of(account_id text, conversation_id text) RETUR
 LANGUAGE sql VOLATILE AS
 $$ SELECT c FROM lifeos.conversation c WHERE c.account_id = $1 AND c.conversation_id = $2 $$;
 
--- The turn that runs; all NULL: none does. It is the newest message's, or none is. Both are read by their whole key: a
--- plan made while the tables were young would walk all turns of the conversation.
+-- The turn of this message. Two steps, each by a whole key: a plan made while the tables were young would walk all
+-- turns of the conversation.
+CREATE FUNCTION lib.turn_of(account_id text, conversation_id text, ordinal bigint) RETURNS lifeos.turn
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+        whose text;
+        t lifeos.turn;
+BEGIN
+        SELECT m.turn_id INTO whose FROM lifeos.message m
+        WHERE m.account_id = account_id AND m.conversation_id = conversation_id AND m.ordinal = ordinal;
+        SELECT * INTO t FROM lifeos.turn o
+        WHERE o.account_id = account_id AND o.conversation_id = conversation_id AND o.turn_id = whose;
+        RETURN t;
+END $$;
+
+-- The turn that runs; all NULL: none does. It is the newest message's, or none is.
 CREATE FUNCTION lib.turn_running(c lifeos.conversation) RETURNS lifeos.turn
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-        newest text;
-        t lifeos.turn;
+        t lifeos.turn := lib.turn_of(c.account_id, c.conversation_id, c.messages);
 BEGIN
-        SELECT m.turn_id INTO newest FROM lifeos.message m
-        WHERE m.account_id = c.account_id AND m.conversation_id = c.conversation_id AND m.ordinal = c.messages;
-        SELECT * INTO t FROM lifeos.turn o
-        WHERE o.account_id = c.account_id AND o.conversation_id = c.conversation_id AND o.turn_id = newest;
         RETURN CASE t.status WHEN 'running' THEN t END;
 END $$;
 

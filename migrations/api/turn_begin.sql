@@ -8,7 +8,7 @@ CREATE TYPE lib.turn_ask AS (account_id text, actor_id text, actor_role text, co
 CREATE FUNCTION lib.turn_hash(a lib.turn_ask) RETURNS bytea LANGUAGE sql STABLE AS
 $$ SELECT lib.hash(a.actor_id, a.words, a.persona) $$;
 
--- OK, NEW (a chat that is not there yet), or why not.
+-- OK, new (a chat that is not there yet), or why not.
 CREATE FUNCTION lib.turn_may(a lib.turn_ask) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -20,7 +20,7 @@ BEGIN
         ELSIF see.status NOT IN ('OK', 'FORBIDDEN', 'CONVERSATION_NOT_FOUND') THEN
                 RETURN see.status;
         ELSIF see.kind IS NULL AND a.chat THEN
-                RETURN CASE a.actor_role WHEN 'viewer' THEN 'FORBIDDEN' ELSE 'NEW' END;
+                RETURN CASE a.actor_role WHEN 'viewer' THEN 'FORBIDDEN' ELSE 'new' END;
         ELSIF see.kind IS DISTINCT FROM (CASE WHEN a.chat THEN 'chat' ELSE 'call' END) THEN
                 RETURN CASE WHEN a.chat THEN 'CONVERSATION_NOT_FOUND' ELSE 'SESSION_NOT_FOUND' END;
         END IF;
@@ -69,10 +69,7 @@ DECLARE
         since bigint;
         list text;
 BEGIN
-        SELECT o.began_at INTO since FROM lifeos.message m
-        JOIN lifeos.turn o ON o.account_id = m.account_id AND o.conversation_id = m.conversation_id
-                AND o.turn_id = m.turn_id
-        WHERE m.account_id = t.account_id AND m.conversation_id = t.conversation_id AND m.ordinal = t.user_ordinal - 1;
+        since := (lib.turn_of(t.account_id, t.conversation_id, t.user_ordinal - 1)).began_at;
         SELECT string_agg(lib.object('{actionId,actionType,status,summary}',
                                      ARRAY[lib.js(x.action_id), lib.js(x.action_type), lib.js(x.status),
                                            lib.js((SELECT v.summary FROM lifeos.action_version v
@@ -201,7 +198,7 @@ DECLARE
         c lifeos.conversation;
         t lifeos.turn;
 BEGIN
-        IF may NOT IN ('OK', 'NEW') THEN
+        IF may NOT IN ('OK', 'new') THEN
                 RETURN lib.refuse(may);
         END IF;
         t := lib.turn_lock(account_id, session_id, turn_id);

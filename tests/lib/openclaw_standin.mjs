@@ -21,17 +21,9 @@ import https from 'node:https';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { JSON_TYPE, answer, refuse } from './openclaw_answer.mjs';
 import { BODY_MAX, check } from './openclaw_request.mjs';
-import { said } from './openclaw_words.mjs';
+import { marked, said } from './openclaw_words.mjs';
 
 const LOG_MAX = 5000;
-const MARK = /@@fake(\{[^]*?\})@@/g;
-
-/** JSON, also when it was quoted once or twice on its way here. */
-function unquoted(text, depth = 0) {
-  try { return JSON.parse(text); } catch { /* quoted, or no JSON at all */ }
-  if (depth === 3) return undefined;
-  try { return unquoted(JSON.parse(`"${text}"`), depth + 1); } catch { return undefined; }
-}
 
 export class Standin {
   #script = [];
@@ -120,8 +112,7 @@ export class Standin {
       if (turn.repeat <= 0) this.#script.splice(i, 1);
       return turn;
     }
-    const mark = [...said(request).matchAll(MARK)].at(-1);
-    let turn = mark && unquoted(mark[1]);
+    let turn = marked(request);
     if (!turn) return undefined;
     const key = createHash('sha256').update(raw).digest('base64');
     const before = this.#attempts.get(key) ?? 0;

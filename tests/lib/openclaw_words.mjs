@@ -4,15 +4,35 @@ import { userWords } from './openclaw_request.mjs';
 /** Text as a model emits it: a word at a time. */
 export const words = (text) => text.match(/\S+\s*|\s+/g) ?? [];
 
-/** The newest thing the user said. What our daemon sends holds the conversation so far, and that behind it. */
+const flat = (x) => (typeof x === 'string' ? x : JSON.stringify(x));
+
+/** The newest thing the user wants: what he said last, or what the document is to be like that he asked for. What our
+ * daemon sends holds the conversation so far as well; that is over. */
 export function said(request) {
   const newest = userWords(request.body.input).at(-1) ?? '';
+  const document = /What is known, as one JSON value.*\n(.*)\n\nThe task:/.exec(newest);
+  if (document) return Object.values(JSON.parse(document[1]).arguments ?? {}).map(flat).join('\n');
   return newest.split(/^The user now says:\n/m).at(-1);
+}
+
+const message = { channel: 'email', subject: 'Embedded engineer role', body: 'Dear hiring manager,\n\nI build firmware that runs for years without a visit. May I show you how?\n\nAda Example' };
+
+/** JSON, also when it was quoted once or twice on its way here. */
+function unquoted(text, depth = 0) {
+  try { return JSON.parse(text); } catch { /* quoted, or no JSON at all */ }
+  if (depth === 3) return undefined;
+  try { return unquoted(JSON.parse(`"${text}"`), depth + 1); } catch { return undefined; }
+}
+
+/** What the user's words say is to be answered: the last @@fake{...}@@ in them. */
+export function marked(request) {
+  const mark = [...said(request).matchAll(/@@fake(\{[^]*?\})@@/g)].at(-1);
+  return mark && unquoted(mark[1]);
 }
 
 /* What the user wants, by his words; the first row that fits and whose function is offered. */
 const wishes = [
-  [/\b(send|submit)\b/i, 'propose_outreach_send', 'I can send that message for you, as soon as you confirm it.'],
+  [/\b(send|submit)\b/i, 'propose_outreach_send', 'I can send that message for you, as soon as you confirm it.', { recipient: 'hiring@example.com', data: message }],
   [/\b(practi[cs]e|mock|rehears)/i, 'propose_interview_practice', 'Let us practise. I suggest a round of questions.'],
   [/\binterview/i, 'propose_interview', 'I suggest an interview pack for that.'],
   [/\b(change|edit|shorten|rewrite|improve|update)\b.*\b(cv|resume|résumé)\b/i, 'propose_cv_edit', 'I suggest changing the CV like that.'],
@@ -29,13 +49,13 @@ export function compose(request) {
   const forced = body.tool_choice?.name ?? (body.tool_choice === 'required' ? tools[0]?.name : undefined);
   if (forced) {
     const t = tools.find((x) => x.name === forced);
-    return { tools: [{ name: forced, args: fill(t?.parameters ?? {}, `${asked}\n${body.instructions ?? ''}`) }] };
+    return { tools: [{ name: forced, args: fill(t?.parameters ?? {}, asked) }] };
   }
   const wish = wishes.find(([sign, name]) => sign.test(asked) && tools.some((t) => t.name === name));
   if (wish) {
     const schema = tools.find((t) => t.name === wish[1]).parameters ?? {};
     const properties = Object.fromEntries(Object.entries(schema.properties ?? {}).filter(([n]) => schema.required?.includes(n) || n === 'instructions'));
-    const args = fill({ ...schema, properties }, asked);
+    const args = wish[3] ?? fill({ ...schema, properties }, asked);
     if ('instructions' in args) args.instructions = asked;
     return { text: wish[2], tools: [{ name: wish[1], args }] };
   }
@@ -51,11 +71,10 @@ export function compose(request) {
 const known = {
   name: 'Ada Example', email: 'ada@example.com', phone: '+1 555 0100', location: 'Lisbon', title: 'Embedded engineer', headline: 'Embedded engineer',
   summary: 'Embedded engineer with ten years of C on small machines.', company: 'Example Works', role: 'Embedded engineer', duration: '30 minutes',
-  start: '2019', end: '2026', from: '2019', to: '2026', period: '2019 to 2026', year: '2019', degree: 'BSc Computer Science', school: 'Example University', institution: 'Example University',
-  subject: 'Embedded engineer role', channel: 'email', type: 'email', recipient: 'hiring@example.com', recipientContext: 'Hiring manager at Example Works',
-  body: 'Dear hiring manager,\n\nI build firmware that runs for years without a visit. May I show you how?\n\nAda Example',
+  start: '2019', end: '2026', from: '2019', to: '2026', year: '2019', degree: 'BSc Computer Science', school: 'Example University', institution: 'Example University',
+  ...message, type: 'email', recipient: 'hiring@example.com', recipientContext: 'Hiring manager at Example Works',
   question: 'Which failure taught you most?', prompt: 'Which failure taught you most?', tip: 'Say what you changed afterwards.', hint: 'Say what you changed afterwards.',
-  followup: 'What would you do differently today?', followUp: 'What would you do differently today?', reason: 'There is nothing to do.', message: 'Shall I go on?',
+  followup: 'What would you do differently today?', followUp: 'What would you do differently today?', reason: 'There is nothing to do.', message: 'Shall I go on?', period: '2019 to 2026', description: 'Firmware for a meter that runs ten years on one battery', text: 'Open source: a small scheduler',
   skills: 'C', experience: 'Firmware for a meter that runs ten years on one battery', education: 'BSc Computer Science, Example University',
   tips: 'Say what you changed afterwards.', questions: 'Which failure taught you most?', messages: 'May I show you how I build firmware?', language: 'C',
   markdown: '# Ada Example\n\nEmbedded engineer with ten years of C on small machines.\n\n## Experience\n\n- Firmware for a meter that runs ten years on one battery\n',

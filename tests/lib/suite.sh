@@ -5,6 +5,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export LIFEOS_BUILD=${LIFEOS_BUILD:-$PWD/build}
 [ ! -x tests/contract/node_modules/node/bin/node ] || PATH=$PWD/tests/contract/node_modules/node/bin:$PATH
 
+# Settings under which the tests can wait for a deadline to pass.
+# shellcheck disable=SC2034
+short_waits='--set sse_stall_seconds=5 --set turn_first_seconds=3 --set turn_gap_seconds=3 --set turn_seconds=8 --set openclaw_test_seconds=2'
+
 # passed, failed, skipped of some cases
 report() { echo "$1 $2 ${3:-0}" >>"${LIFEOS_RESULT:-/dev/stderr}"; }
 # One case: a name and a command.
@@ -36,12 +40,13 @@ meson_tests() {
   return $rc
 }
 
-# node_tests FILES...: node's own runner, one file at a time so that they do not share load, counted.
+# node_tests FILES...: node's own runner, one file at a time so that they do not share load, counted. A file may take
+# $test_timeout ms.
 node_tests() {
   local out rc=0 flags=()
   # Node 20 and 21 have the browser's WebSocket only when asked.
   ! node --experimental-websocket -e 0 2>/dev/null || flags+=(--experimental-websocket)
-  out=$(node "${flags[@]}" --test --test-concurrency=1 --test-timeout=180000 --test-reporter=spec "$@" 2>&1) || rc=$?
+  out=$(node "${flags[@]}" --test --test-concurrency=1 --test-timeout="${test_timeout:-180000}" --test-reporter=spec "$@" 2>&1) || rc=$?
   echo "$out"
   local -r sign='^(# |ℹ )'
   report "$(sed -nE "s/${sign}pass //p" <<<"$out")" \

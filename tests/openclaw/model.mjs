@@ -11,9 +11,7 @@ import http from 'node:http';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { compose, said, words } from '../lib/openclaw_words.mjs';
-
-const MARK = /@@fake(\{[^]*?\})@@/g;
+import { compose, marked, said, words } from '../lib/openclaw_words.mjs';
 
 export class Model {
   #script = [];
@@ -43,8 +41,8 @@ export class Model {
   #turn(body, raw) {
     const i = this.#script.findIndex((t) => !t.match || raw.includes(t.match));
     if (i >= 0) return this.#script.splice(i, 1)[0];
-    const mark = [...meant(body).matchAll(MARK)].at(-1);
-    if (mark) return JSON.parse(mark[1]);
+    const turn = marked({ body: meant(body) });
+    if (turn) return turn;
     // The gateway does not pass tool_choice on, but tells the model in words: one function to deliver with is meant.
     const deliver = body.tools?.length === 1 && body.tools[0].name.startsWith('deliver_');
     return compose({ body: { ...body, tool_choice: deliver ? 'required' : 'auto' } });
@@ -69,10 +67,9 @@ export class Model {
   }
 }
 
-/** The user's newest words; not those of the gateway, which asks once more by itself when the model said nothing. */
+/** Without the words of the gateway itself, which asks once more when the model said nothing. */
 function meant(body) {
-  const mine = body.input.filter((i) => i.role !== 'user' || !JSON.stringify(i).includes('The previous attempt did not produce'));
-  return said({ body: { input: mine } });
+  return { input: body.input.filter((i) => i.role !== 'user' || !JSON.stringify(i).includes('The previous attempt did not produce')) };
 }
 
 function refuse(res, status, body) {

@@ -94,7 +94,8 @@ SELECT t.begin('c1', 't1', chat => true), t.end('c1', 't1', 'a');
 SELECT t.eq(lib.conversation_mute(c, 3), 3) FROM lifeos.conversation c;
 SELECT t.eq((SELECT string_agg(e.sequence::text, ' ' ORDER BY e.sequence) FROM lifeos.event e WHERE e.payload IS NULL), '1 2 3');
 UPDATE lifeos.conversation SET erased_to = 3;
-SELECT t.ok(NOT lib.conversation_forget(c, 6)), t.eq((SELECT count(*) FROM lifeos.event e WHERE e.payload IS NOT NULL), 0) FROM lifeos.conversation c;
+SELECT t.ok(NOT lib.conversation_forget(c, 6)) FROM lifeos.conversation c;
+SELECT t.eq((SELECT count(*) FROM lifeos.event e WHERE e.payload IS NOT NULL), 0);
 
 --- erasing a session's events takes their words out of messages, answers and actions too
 SELECT t.create('s1'), t.begin('s1', 't1', 'sekret one'), t.end('s1', 't1', 'sekret answer', proposals => '[{"kind":"confirm","message":"sekret?"}]'), t.begin('s1', 't2', 'two'), t.end('s1', 't2', 'b');

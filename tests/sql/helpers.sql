@@ -359,3 +359,15 @@ BEGIN
         END;
         RAISE EXCEPTION '% was not refused', statement;
 END $$;
+-- Keeps what the transaction holds until somebody waits for it.
+CREATE FUNCTION t.until_waited_for() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+        FOR i IN 1 .. 3000 LOOP
+                PERFORM pg_stat_clear_snapshot();
+                IF EXISTS (SELECT FROM pg_locks l WHERE NOT l.granted AND pg_backend_pid() = ANY (pg_blocking_pids(l.pid))) THEN
+                        RETURN;
+                END IF;
+                PERFORM pg_sleep(0.01);
+        END LOOP;
+        RAISE EXCEPTION 'nobody waited';
+END $$;

@@ -14,14 +14,15 @@ def fresh(c, actions=("a1",)):
     return [c.psql(f"SELECT t.open(t.ask('{a}'))", db=DB) for a in actions]
 
 
-def confirm(token, action="a1"):
-    return f"SELECT (t.confirm('{action}', '{token}')).status"
+def confirm(token, action="a1", command=None):
+    """command: where numbers may be given out again, because PostgreSQL died before it wrote them down"""
+    return f"SELECT (t.confirm('{action}', '{token}', command => " + (f"'{command}'" if command else "NULL") + ")).status"
 
 
 def sent(c):
     """How many messages there are, after having seen that each is exactly what was confirmed."""
-    assert c.psql("SELECT t.sent_right()", db=DB) == "right"
-    assert c.psql("SELECT t.chains()", db=DB) == "whole"
+    right = c.psql("SELECT t.sent_right() || ' ' || t.chains()", db=DB)
+    assert right == "right whole", right
     return int(c.psql("SELECT count(*) FROM lifeos.outbox", db=DB))
 
 
@@ -96,12 +97,15 @@ def test_address_changes(c):
 def cut(c, token, how):
     """A confirmation that was done and not committed, when its connection, or everything, dies."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(c.try_psql, f"BEGIN; {confirm(token)}; SELECT pg_sleep(20); COMMIT;", db=DB)
+        slow = pool.submit(c.try_psql, f"BEGIN; {confirm(token, command='cut')}; SELECT pg_sleep(60); COMMIT;", db=DB)
         wait_for(c, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
         how()
-        assert slow.result().returncode != 0
-    assert sent(c) == 0 and c.psql("SELECT t.is('a1')", db=DB) == "requires_confirmation"
-    assert c.psql(confirm(token), db=DB) == "OK" and sent(c) == 1
+        died = slow.result()
+        assert died.returncode != 0, f"it committed: {died}"
+    left = (sent(c), c.psql("SELECT t.is('a1')", db=DB))
+    assert left == (0, "requires_confirmation"), left
+    again = (c.psql(confirm(token, command="again"), db=DB), sent(c))
+    assert again == ("OK", 1), again
 
 
 def test_cut_while_confirming(c):
@@ -115,7 +119,8 @@ def test_crash_while_confirming(c):
     token, = fresh(c)
     cut(c, token, c.crash)
     c.crash()
-    assert sent(c) == 1 and c.psql(confirm(token), db=DB) == "ACTION_STATE"
+    after = (sent(c), c.psql(confirm(token, command="after"), db=DB))
+    assert after == (1, "ACTION_STATE"), after
 
 
 def test_two_runners(c):

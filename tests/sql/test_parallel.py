@@ -154,10 +154,9 @@ def test_same_command_on_two_nodes(c):
 def overlapping(c, first, second):
     """What both say: the second begins while the first has not committed, and has to wait for it."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        slow = pool.submit(c.psql, f"BEGIN; {first}; SELECT pg_sleep(0.5); COMMIT;", db="parallel")
+        slow = pool.submit(c.psql, f"BEGIN; {first}; SELECT t.until_waited_for(); COMMIT;", db="parallel")
         wait_for(c, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
         late = pool.submit(c.psql, second, db="parallel")
-        wait_for(c, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
         return slow.result().split("\n")[0], late.result()
 
 

@@ -172,13 +172,13 @@ SELECT t.eq((t.add('s1', 't1', 0, repeat(E'\x01', 30000))).head, 6), t.eq((t.add
        t.eq((t.add('s1', 't1', 60000, repeat('ä', 2768))).head, 9), t.eq((t.add('s1', 't1', 65536, 'x')).status, 'INVALID_REQUEST');
 SELECT t.eq((SELECT string_agg(e.payload ->> 'offset', ' ' ORDER BY e.sequence) FROM lifeos.event e WHERE e.type = 'transcript.delta'), '0 16384 30000 46384 60000');
 SELECT t.eq(e.status, 'OK'), t.eq(octet_length(e.body #>> '{text,content}'), 65536) FROM t.end('s1', 't1', repeat(E'\x01', 30000) || repeat('"', 30000) || repeat('ä', 2768)) e;
-SELECT t.ok(max(octet_length(e.event)) <= 131072), t.eq(t.payload('s1', 'transcript.final')::json ->> 'truncated', 'true'), t.eq(t.chains(), 'whole')
+SELECT t.ok(max(octet_length(e.event)) <= 131072), t.eq(t.payload('s1', 'transcript.final')::json ->> 'shortened', 'true'), t.eq(t.chains(), 'whole')
 FROM api.event_read('acc', 'u1', 'owner', 's1', 0, 100) e;
 SELECT t.eq(octet_length(m.content), 65536) FROM lifeos.message m WHERE m.role = 'assistant';
 
 --- the longest words of a user fit into their event
 SELECT t.create('s1'), t.begin('s1', 't1', repeat(E'\x01', 16384));
-SELECT t.ok(max(octet_length(e.event)) <= 131072), t.eq(t.payload('s1', 'transcript.final')::json ->> 'truncated', NULL) FROM api.event_read('acc', 'u1', 'owner', 's1', 0, 100) e;
+SELECT t.ok(max(octet_length(e.event)) <= 131072), t.eq(t.payload('s1', 'transcript.final')::json ->> 'shortened', NULL) FROM api.event_read('acc', 'u1', 'owner', 's1', 0, 100) e;
 
 --- history is what was said before, the newest so many, and not over 1 MiB
 SELECT t.create('s1');

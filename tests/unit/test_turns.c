@@ -60,7 +60,7 @@ TEST(a_turn_is_begun_told_stored_ended_and_answered) {
         assert_said(&a->body, "\\\"text\\\":\\\"Yes?\\\",\\\"cutOff\\\":true");
         assert_said(&a->body, "The user now says:\\nHello\"");
         assert_said(&a->body, "propose_outreach_send");
-        assert_said(&fake_events, "status||{\"type\":\"ready\"");
+        assert_said(&fake_events, "status||{\"type\":\"thinking\"");
         fake_delta(a, "Good ");
         fake_delta(a, "morning.");
         assert_said(&fake_events, "text.delta|Good|\ntext.delta| morning.|\n");
@@ -218,6 +218,15 @@ TEST(whoever_will_not_wait_hears_that_it_is_busy) {
         assert_int_equal(fake_replies[id].status, STATUS_TURN_BUSY);
 }
 
+TEST(a_turn_whose_own_process_died_is_waited_for_whatever_its_rule) {
+        unsigned id = fake_turn("s1", "t1", "Hello", refusing);
+        fake_says(OP_turn_begin, STATUS_OK, "{\"ok\":true,\"state\":\"wait\",\"running\":\"t1\"}");
+        assert_int_equal(fake_replies[id].n, 0);
+        fake_pass(100);
+        fake_says(OP_turn_begin, STATUS_OK, RUN);
+        assert_int_equal(fake_running(), 1);
+}
+
 TEST(a_replacing_turn_has_the_running_one_stopped_and_comes_first) {
         unsigned first, second, third;
         struct gateway_ask *a = running(&first);
@@ -362,6 +371,22 @@ TEST(the_end_is_repeated_while_the_writer_is_away_and_given_up_some_time) {
         fake_says(OP_turn_end, STATUS_BUSY, "");
         assert_int_equal(fake_replies[id].status, STATUS_BUSY);
         assert_int_equal(fake_stats[STAT_turns_running], 0);
+}
+
+TEST(the_end_is_asked_for_once_however_long_it_takes) {
+        unsigned id;
+        struct gateway_ask *a = running(&id);
+        fake_delta(a, "Hello");
+        store_all();
+        fake_delta(a, " you");
+        fake_pass(100);
+        store_all();
+        fake_end(a, STATUS_OK);
+        fake_pass(6000);
+        fake_pass(6000);
+        assert_int_equal(fake_waiting(OP_turn_end), 1);
+        fake_says(OP_turn_end, STATUS_OK, DONE);
+        assert_int_equal(fake_replies[id].n, 1);
 }
 
 TEST(proposals_that_cannot_be_stored_do_not_keep_the_turn_from_ending) {
@@ -547,6 +572,7 @@ int main(void) {
                 T(turns_of_a_conversation_run_one_after_the_other_in_order),
                 T(a_turn_that_ended_is_answered_while_another_runs),
                 T(whoever_will_not_wait_hears_that_it_is_busy),
+                T(a_turn_whose_own_process_died_is_waited_for_whatever_its_rule),
                 T(a_replacing_turn_has_the_running_one_stopped_and_comes_first),
                 T(a_turn_that_runs_elsewhere_is_waited_for_until_the_time_is_over),
                 T(no_more_run_at_once_than_may_and_no_more_wait),
@@ -556,6 +582,7 @@ int main(void) {
                 T(a_failure_has_its_code_and_the_writers_answer_is_passed_on),
                 T(a_gateway_that_cannot_be_asked_ends_the_turn_it_was_begun_for),
                 T(the_end_is_repeated_while_the_writer_is_away_and_given_up_some_time),
+                T(the_end_is_asked_for_once_however_long_it_takes),
                 T(proposals_that_cannot_be_stored_do_not_keep_the_turn_from_ending),
                 T(pieces_are_stored_one_at_a_time_and_not_too_often),
                 T(a_silent_turn_gives_signs_of_life),

@@ -120,7 +120,7 @@ export class AssistantPanel {
       const li = element('li', {}, { action: a.id, state: a.state },
         element('span', { className: 'badge', textContent: WORDS[a.state] ?? a.state }),
         element('b', { textContent: a.type || 'confirmation' }),
-        element('span', { className: 'faint', textContent: a.note ?? a.message ?? a.summary ?? '' }));
+        element('span', { className: 'faint', textContent: [a.note, a.message, a.summary].find((t) => t && t !== a.type) ?? '' }));
       if (a.state === 'requires_confirmation') {
         const look = element('button', { type: 'button', className: 'quiet', textContent: 'Look at it' });
         look.addEventListener('click', () => this.#show(a));
@@ -134,7 +134,7 @@ export class AssistantPanel {
   async #show(a) {
     this.#shown = { ...a, session: this.#session, until: 0 };
     $('confirm-what').textContent = a.type || 'Do you agree?';
-    $('confirm-message').textContent = a.message ?? '';
+    $('confirm-message').textContent = a.message && a.message !== a.type ? a.message : '';
     $('confirm-arguments').textContent = 'reading …';
     $('confirm-left').textContent = $('confirm-refused').textContent = '';
     $('confirm-yes').disabled = true; // nothing is confirmed unseen
@@ -223,7 +223,8 @@ export class AssistantPanel {
   async #read() {
     const id = this.#paper, version = $('paper-version').value, other = $('paper-with').value, box = $('paper-text');
     try {
-      const lines = other ? differing(await this.#ai.deliverables.diff(id, other, version)) : whole(await this.#ai.deliverables.get(id, version));
+      const [now, diff] = await Promise.all([this.#ai.deliverables.get(id, version), other && this.#ai.deliverables.diff(id, other, version)]);
+      const lines = diff ? differing(now, diff) : whole(now);
       if (id !== this.#paper) return;
       box.replaceChildren(...lines.map(([sign, text]) => element('span', { textContent: `${other ? `${sign} ` : ''}${text}\n` }, { sign })));
     } catch (error) {
@@ -235,5 +236,14 @@ export class AssistantPanel {
 /** @returns {[string, string][]} */
 const whole = ({ markdown, data }) => (markdown || JSON.stringify(data, null, 2) || '').split('\n').map((text) => [' ', text]);
 
-/** The lines of a diff, each with what became of it: kept, removed or added. @returns {[string, string][]} */
-const differing = ({ lines = [] }) => lines.map(({ op, text }) => [{ remove: '-', add: '+' }[op] ?? ' ', text]);
+/** The newer text's lines, and among them what became of the older one's. @returns {[string, string][]} */
+function differing({ markdown }, { hunks }) {
+  const text = (markdown ?? '').split('\n'), out = [];
+  let at = 0;
+  for (const h of hunks) {
+    while (at < h.toLine - 1) out.push([' ', text[at++]]);
+    out.push(...h.removed.map((line) => ['-', line]), ...h.added.map((line) => ['+', line]));
+    at += h.added.length;
+  }
+  return [...out, ...text.slice(at).map((line) => [' ', line])];
+}
