@@ -167,15 +167,17 @@ DECLARE
         about json := lib.object('{source,turnId,status}', ARRAY[lib.js(source.type), lib.js(t.turn_id),
                                                                   lib.js(t.status)]);
         draft lifeos.event;
+        n bigint;
 BEGIN
         PERFORM lib.meter_tokens(source, c.id_salt, coalesce(t.input_tokens, 0), coalesce(t.output_tokens, 0), failed,
                                  about);
         PERFORM lib.meter(c.account_id, c.conversation_id, c.id_salt, 'ai.turn.count',
                           CASE WHEN failed THEN 0 ELSE 1 END, CASE WHEN failed THEN 'failed' ELSE 'used' END, source,
                           about);
-        FOR draft IN SELECT e.* FROM lifeos.event e WHERE e.account_id = c.account_id
-                     AND e.session_id = c.conversation_id AND e.sequence = ANY (drafts) AND e.type = 'action.proposed'
-                     AND e.payload -> 'deliverable' ->> 'deliverableId' IS NOT NULL ORDER BY e.sequence LOOP
+        FOREACH n IN ARRAY drafts LOOP -- each by its whole key: a stream may be long
+                draft := lib.event_at(c.account_id, c.conversation_id, n);
+                CONTINUE WHEN draft.type <> 'action.proposed'
+                              OR draft.payload -> 'deliverable' ->> 'deliverableId' IS NULL;
                 PERFORM lib.meter(c.account_id, c.conversation_id, c.id_salt, 'deliverable.version.count', 1, 'used',
                                   draft, about);
         END LOOP;
