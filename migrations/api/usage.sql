@@ -225,3 +225,10 @@ BEGIN
                       lib.js((SELECT e.entry_id FROM lifeos.ledger_entry e
                               WHERE e.account_id = a.account_id AND e.usage_record_id = usage))]);
 END $$;
+
+-- For the figures; they count no further than they must.
+CREATE FUNCTION lib.dead_letters_open(at_most bigint) RETURNS bigint LANGUAGE sql STABLE AS
+$$ SELECT count(*) FROM (SELECT FROM lifeos.dead_letter d WHERE d.status = 'open' LIMIT at_most) x $$;
+
+CREATE FUNCTION lib.usage_unsigned(at_most bigint) RETURNS bigint LANGUAGE sql STABLE AS
+$$ SELECT count(*) FROM (SELECT FROM lifeos.usage_record r WHERE r.signature IS NULL LIMIT at_most) x $$;

@@ -173,5 +173,5 @@ test('transcripts of a live call and its webhooks share one gapless order', asyn
   await hook(event('participant_joined', room(s), { participant: person('PA_1') }));
   await append({ sessionId: s.id, type: 'transcript.final', payload: { utteranceId: 'u', speaker: 'user', text: 'hi', startMs: 0, endMs: 1 } });
   await hook(event('room_finished', room(s)));
-  assert.deepEqual((await history(s.token, s.id)).map((e) => e.sequence), [1, 2, 3, 4]);
+  assert.deepEqual((await history(s.token, s.id)).map((e) => e.sequence), [1, 2, 3, 4, 5, 6]);
 });

@@ -123,3 +123,45 @@ SELECT t.eq((SELECT count(*) FROM api.usage_unsigned(500)), 0);
 SELECT t.eq((api.usage_sign('k2', 'bup', :'a', :'i', :'e', :'s')).status, 'OK'), t.eq((api.usage_sign('k1', 'bup', :'a', :'i', :'e', :'s')).status, 'BILLING_CONFLICT');
 SELECT t.eq((SELECT string_agg(DISTINCT r.key_id || r.signature, ' ') FROM lifeos.usage_record r), 'k1' || repeat('a', 64));
 SELECT t.eq(string_agg(k ->> 'keyId' || (k ->> 'publicKey') || (k -> 'jwk' ->> 'x'), ' '), 'k1pubpub k2bupbup') FROM json_array_elements((api.billing_keys('acc', 'u1', 'viewer')).body -> 'keys') k;
+
+--- a turn is one count and its tokens, a failed one its tokens alone; a draft is a version
+SELECT t.prices('*', 'EUR', '{"ai.turn.count":{"minor":100,"per":1},"ai.input.tokens":{"minor":1,"per":1000},"ai.output.tokens":{"minor":1,"per":1},"deliverable.version.count":{"minor":5,"per":1}}');
+SELECT t.create('s1'), t.begin('s1', 't1'), t.end('s1', 't1', 'words', tokens => 2500, proposals => '[{"kind":"deliverable","deliverable":"cv","markdown":"# A"},{"kind":"deliverable","deliverable":"cv","markdown":"# B"}]');
+SELECT t.begin('s1', 't2'), t.end('s1', 't2', NULL, 'failed', code => 'AI_TIMEOUT', tokens => 700), t.begin('s1', 't3'), t.stop('s1'), t.end('s1', 't3', 'some', 'incomplete', tokens => 1);
+SELECT t.eq(string_agg(r.meter_id || ' ' || r.quantity || ' ' || r.outcome || ' ' || e.type || ' ' || l.amount, ';' ORDER BY r.source_sequence, r.meter_id),
+        'deliverable.version.count 1 used action.proposed 5;deliverable.version.count 1 used action.proposed 5;'
+        'ai.input.tokens 2500 used call.turn.timing 2;ai.output.tokens 0 zero call.turn.timing 0;ai.turn.count 1 used call.turn.timing 100;'
+        'ai.input.tokens 700 used call.error 1;ai.output.tokens 0 failed call.error 0;ai.turn.count 0 failed call.error 0;'
+        'ai.input.tokens 1 used call.turn.owner_changed 0;ai.output.tokens 0 failed call.turn.owner_changed 0;ai.turn.count 0 failed call.turn.owner_changed 0')
+FROM lifeos.usage_record r JOIN lifeos.event e ON e.event_id = r.source_event_id JOIN lifeos.ledger_entry l USING (usage_record_id);
+SELECT t.eq((SELECT count(*) FROM lifeos.dead_letter), 0), t.eq(t.books(), 'even'), t.eq(t.chains(), 'whole');
+SELECT t.end('s1', 't1', 'words', tokens => 2500), t.end('s1', 't2', NULL, 'failed'), t.eq((SELECT count(*) FROM lifeos.usage_record), 11, 'an end told again is metered once');
+
+--- an action that was carried out says how it was metered; what the AI made for one is a version, and its tokens count also in vain
+SELECT t.desk();
+SELECT t.open(t.ask('a1')) AS k \gset
+SELECT t.eq((SELECT count(*) FROM lifeos.usage_record), 0);
+SELECT (t.confirm('a1', :'k')).body -> 'metering' AS m \gset
+SELECT t.eq(:'m'::json ->> 'ok' || (:'m'::json ->> 'usageDeduped') || (:'m'::json ->> 'billingPublished') || coalesce(:'m'::json ->> 'billingEventId', '-'), 'truefalsetrue-'),
+       t.eq(:'m'::json ->> 'deadLetterId', d.dead_letter_id), t.eq(:'m'::json ->> 'usageRecordId', d.event_id) FROM lifeos.dead_letter d;
+SELECT t.prices('*', 'EUR', '{"orchestration.action.executed.count":{"minor":3,"per":1},"ai.input.tokens":{"minor":1,"per":1},"ai.output.tokens":{"minor":1,"per":1},"deliverable.version.count":{"minor":5,"per":1}}');
+SELECT t.ask('a2', 'cv.generate', '{}'), t.begin_action('a2'), t.ask('a3', 'cv.generate', '{}'), t.begin_action('a3');
+SELECT e.body -> 'metering' AS m FROM t.end_action('a2') e \gset
+SELECT t.eq(:'m'::json ->> 'billingEventId', l.entry_id), t.eq(l.amount, 3) FROM lifeos.ledger_entry l WHERE l.usage_record_id = :'m'::json ->> 'usageRecordId';
+SELECT t.end_action('a3', outcome => 'failed', code => 'AI_TIMEOUT');
+SELECT t.eq(string_agg(r.metadata ->> 'actionId' || ' ' || r.meter_id || ' ' || r.outcome, ';' ORDER BY r.source_sequence, r.meter_id) FILTER (WHERE r.metadata ->> 'actionId' <> 'a1'),
+        'a2 ai.input.tokens used;a2 ai.output.tokens used;a2 deliverable.version.count used;a2 orchestration.action.executed.count used;a3 ai.input.tokens used;a3 ai.output.tokens used')
+FROM lifeos.usage_record r;
+SELECT t.eq(t.books(), 'even'), t.eq(t.chains(), 'whole');
+
+--- the file of a ledger is for the same people, refuses what is too much, and holds no formula
+SELECT t.prices('*', 'EUR', '{"call.duration.seconds":{"minor":1,"per":1},"call.participant.seconds":{"minor":1,"per":1}}');
+SELECT t.call('s1', 60);
+SELECT t.eq(c.body ->> 'rows', '2'), t.eq(array_length(string_to_array(c.body ->> 'csv', E'\r\n'), 1), 4) FROM api.ledger_csv('acc', 'u1', 'owner', 'acc', NULL, NULL) c;
+SELECT t.eq((api.ledger_csv('acc', 'u1', 'member', 'acc', NULL, NULL)).status, 'FORBIDDEN'), t.eq((api.ledger_csv('other', 'u1', 'owner', 'acc', NULL, NULL)).status, 'ACCOUNT_NOT_FOUND');
+SELECT t.eq(lib.csv_field(f), want, f) FROM (VALUES ('=1', '''=1'), ('-1', '''-1'), ('+1', '''+1'), ('@a', '''@a'), (E'\t=1', E'''\t=1'), (' =1', ''' =1'), ('a,b', '"a,b"'), ('a"b', '"a""b"'),
+        (E'a\nb', E'"a\nb"'), ('a', 'a'), (NULL, '')) x(f, want);
+INSERT INTO lifeos.ledger_entry SELECT 'acc', 'x' || i, 'x' || i, 'adjustment', 'customer', 'revenue:x', 'EUR', 1, 'x', 's1', NULL, NULL, NULL, NULL, '{}', 1 FROM generate_series(1, 9998) i;
+SELECT t.eq((api.ledger_csv('acc', 'u1', 'owner', 'acc', NULL, NULL)).body ->> 'rows', '10000');
+INSERT INTO lifeos.ledger_entry SELECT 'acc', 'y', 'y', 'adjustment', 'customer', 'revenue:x', 'EUR', 1, 'x', 's1', NULL, NULL, NULL, NULL, '{}', 1;
+SELECT t.eq((api.ledger_csv('acc', 'u1', 'owner', 'acc', NULL, NULL)).status, 'EXPORT_TOO_LARGE'), t.eq((api.ledger_csv('acc', 'u1', 'owner', 'acc', 1, NULL)).body ->> 'rows', '2');
