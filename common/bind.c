@@ -209,6 +209,8 @@ static enum status body_member(struct bind *b, struct slice name, struct json v)
 
         if (i < 0 && b->self.n && slice_is(name, "userId"))
                 return json_type(v) == JSON_NULL ? STATUS_OK : check_self(b, v);
+        if (i < 0 && slice_is(name, "accountId")) /* the object's account; the asker's is no field of a request */
+                i = op_field(op_desc(b->op), "of_account");
         if (i < 0)
                 return refuse_name(b, name);
         if (json_type(v) == JSON_NULL)

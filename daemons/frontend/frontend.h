@@ -4,7 +4,7 @@
 #include "daemon.h"
 #include "http.h"
 
-enum auth { PUBLIC, USER, USER_OR_INGEST, OPERATOR, LATER };
+enum auth { PUBLIC, USER, USER_OR_INGEST, USER_OR_OPERATOR, OPERATOR, LATER };
 enum rate { NONE_RATE, READ_RATE, WRITE_RATE, STREAM_RATE, INGEST_RATE, TURN_RATE, RATE_COUNT };
 
 /* Who is asking: set by auth.c alone, from a verified token or key. Text lives in the request's arena. */
@@ -75,6 +75,7 @@ route_fn route_call, route_webhook, route_events, route_stream, route_health, ro
         route_socket, route_asset, route_turn, route_chat, route_action;
 
 route_fn route_diff; /* diff_route.c */
+route_fn route_csv;  /* csv_route.c */
 
 /* socket_shake.c: the token that a subprotocol carries; false: none does. */
 bool socket_bearer(const struct http_request *r, struct slice *ret);

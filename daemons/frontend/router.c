@@ -141,6 +141,8 @@ static bool role_fits(enum auth auth, const struct actor *a) {
         case USER_OR_INGEST:
         case LATER:
                 return !a->service || operator|| slice_is(a->role, "ingest");
+        case USER_OR_OPERATOR:
+                return !a->service || operator;
         case OPERATOR:
                 return operator;
         }

@@ -5,7 +5,7 @@
 
 /* The words given to the account's text fields, each optional. */
 struct given {
-        const char *status, *agents, *tokens, *url, *rules;
+        const char *status, *agents, *tokens, *url, *rules, *adjustments;
 };
 
 static void put_text(struct op_account_set *m, const struct given *g) {
@@ -17,6 +17,8 @@ static void put_text(struct op_account_set *m, const struct given *g) {
                 OP_SET(account_set, m, delivery_url, slice_of(g->url));
         if (g->rules)
                 OP_SET(account_set, m, action_rules, slice_of(g->rules));
+        if (g->adjustments)
+                OP_SET(account_set, m, adjustments_need_two, strcmp(g->adjustments, "two-person") == 0);
 }
 
 int run_account_set(const struct ctl *ctl, int argc, char **argv) {
@@ -26,7 +28,8 @@ int run_account_set(const struct ctl *ctl, int argc, char **argv) {
                                            { "--livekit-agents", &g.agents, NULL },
                                            { "--ai-tokens-per-day", &g.tokens, NULL },
                                            { "--delivery-url", &g.url, NULL },
-                                           { "--action-rules", &g.rules, NULL } };
+                                           { "--action-rules", &g.rules, NULL },
+                                           { "--adjustments", &g.adjustments, NULL } };
         struct op_account_set m = { 0 };
         struct buf body;
         char command[40];
@@ -37,10 +40,12 @@ int run_account_set(const struct ctl *ctl, int argc, char **argv) {
                 return r;
         if (!account || !*account)
                 return ctl_usage(ctl, "which account?");
-        if (!g.status && !g.agents && !g.tokens && !g.url && !g.rules)
+        if (!g.status && !g.agents && !g.tokens && !g.url && !g.rules && !g.adjustments)
                 return ctl_usage(ctl, "nothing to set");
         if (g.tokens && (!text_int(slice_of(g.tokens), &tokens) || tokens < 0))
                 return ctl_usage(ctl, "--ai-tokens-per-day takes a number");
+        if (g.adjustments && strcmp(g.adjustments, "one-person") != 0 && strcmp(g.adjustments, "two-person") != 0)
+                return ctl_usage(ctl, "--adjustments takes one-person or two-person");
         text_new_id("cmd", command);
         OP_SET(account_set, &m, command_id, slice_of(command));
         OP_SET(account_set, &m, account_id, slice_of(account));

@@ -15,7 +15,7 @@ enum { CTL_DONE, CTL_FAILED, CTL_USAGE };
 typedef int ctl_fn(const struct ctl *ctl, int argc, char **argv);
 ctl_fn run_token, run_key_create, run_key_list, run_key_revoke, run_account_set, run_keys_init, run_keys_rotate,
         run_livekit_set_keys, run_config_example, run_config_check, run_status, run_erase, run_tls,
-        run_openclaw_set_token, run_openclaw_set_ca, run_openclaw_pin;
+        run_openclaw_set_token, run_openclaw_set_ca, run_openclaw_pin, run_prices_set, run_prices_list;
 
 struct command {
         const char *words; /* "key create" */

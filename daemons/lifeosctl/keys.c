@@ -35,19 +35,22 @@ int run_keys_rotate(const struct ctl *ctl, int argc, char **argv) {
         enum daemon_id kind = NOBODY;
         struct keytree t;
         int r = ctl_options(ctl, argc, argv, rows, 1, &word, 1, NULL);
-        bool tokens;
+        bool tokens, billing;
 
         if (r != CTL_DONE)
                 return r;
         tokens = word && strcmp(word, "tokens") == 0;
-        if (word && !tokens)
+        billing = word && strcmp(word, "billing") == 0;
+        if (word && !tokens && !billing)
                 kind = daemon_by_name(word);
-        if (!tokens && kind == NOBODY)
-                return ctl_usage(
-                        ctl, "KIND is one of frontend, webhook, writer, issuer, ctl, reconcile, openclaw, tokens");
+        if (!tokens && !billing && kind == NOBODY)
+                return ctl_usage(ctl, "KIND is one of frontend, webhook, writer, issuer, ctl, reconcile, openclaw, "
+                                      "tokens, billing");
         r = keytree_open(&t, ctl->keys, false);
         if (r == CTL_DONE)
-                r = tokens ? token_key_rotate(&t, forget_old) : keytree_rotate_peer(&t, kind, forget_old);
+                r = tokens    ? token_key_rotate(&t, forget_old)
+                    : billing ? billing_file_rotate(&t, forget_old)
+                              : keytree_rotate_peer(&t, kind, forget_old);
         keytree_close(&t);
         if (r == CTL_DONE)
                 fputs("rotated; the daemons read it when they start: systemctl restart 'lifeos-*.service'\n", stderr);

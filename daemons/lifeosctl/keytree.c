@@ -173,6 +173,8 @@ int keytree_complete(const struct keytree *t) {
                 if (file_create(t->dir[defaults[i].kind], defaults[i].file, slice_of(defaults[i].text), 0600) < 0)
                         return keytree_fail(t, defaults[i].kind, defaults[i].file);
         r = token_key_complete(t);
+        if (r == CTL_DONE)
+                r = billing_file_complete(t);
         return r == CTL_DONE ? write_all_peers(t) : r;
 }
 

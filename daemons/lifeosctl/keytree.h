@@ -9,6 +9,7 @@
  * <daemon>/peers           whom it may talk to (who that is follows from ops.def), derived from the others' keys
  * issuer/issuer-key        signs user tokens; frontend/issuer-pub has the public half, and the one before
  * frontend/jwks            the customer's identity provider's keys; webhook/livekit-keys  LiveKit's
+ * writer/billing-key       signs usage records: the HMAC's key and the Ed25519 seed; the first line signs
  * openclaw/openclaw-token  what the OpenClaw gateway lets us in with; openclaw/openclaw-ca  who signed its certificate
  */
 struct keytree {
@@ -27,6 +28,10 @@ int keytree_rotate_peer(const struct keytree *t, enum daemon_id kind, bool forge
 /* token_key.c: the pair that signs and verifies user tokens. */
 int token_key_complete(const struct keytree *t);
 int token_key_rotate(const struct keytree *t, bool forget_old);
+
+/* billing_file.c: what signs usage records. Rotated: the lines before stay below the new one. */
+int billing_file_complete(const struct keytree *t);
+int billing_file_rotate(const struct keytree *t, bool forget_old);
 
 const char *daemon_name(enum daemon_id kind);
 enum daemon_id daemon_by_name(const char *name); /* NOBODY if there is none */

@@ -31,15 +31,26 @@ static const struct command commands[] = {
         { "key revoke", "ID", "end an API key; ID is the middle part of lok_ID_secret", "", run_key_revoke },
         { "account set",
           "A [--status active|suspended] [--livekit-agents a,b] [--ai-tokens-per-day N] [--delivery-url U] "
-          "[--action-rules T=R,...]",
+          "[--action-rules T=R,...] [--adjustments one-person|two-person]",
           "change a tenant",
           "  --status S              suspended: its people and keys are refused\n"
           "  --livekit-agents a,b    the agents it may have dispatched into its rooms; \"\" for none\n"
           "  --ai-tokens-per-day N   what its turns and actions may use a day (UTC); 0: what the appliance allows\n"
           "  --delivery-url U        where confirmed messages are handed to, https://...; \"\" for nowhere\n"
           "  --action-rules T=R,...  its own rules, stricter than the policy's: cv.edit=confirm or =refuse; they\n"
-          "                          replace those before; \"\" for none\n",
+          "                          replace those before; \"\" for none\n"
+          "  --adjustments P         two-person: what is given back or asked for waits for a second operator\n",
           run_account_set },
+        { "prices set", "[--account A] --currency C [--from TIME] FILE|-",
+          "the next version of a price book: what a meter's units cost from then on",
+          "  --account A     this tenant's own book; default: the appliance's, for all without one\n"
+          "  --currency C    ISO 4217: EUR, USD, JPY, ...\n"
+          "  --from TIME     2026-01-31T00:00:00Z; default: now\n"
+          "  FILE            JSON: {\"METER\":{\"minor\":N,\"per\":N},...}, N minor units for each so many units;\n"
+          "                  -: from stdin\n",
+          run_prices_set },
+        { "prices list", "[--account A]", "show the price books, all versions",
+          "  --account A     this tenant's and the appliance's; default: all\n", run_prices_list },
         { "erase", "--account A --session S [--from N] [--to N] --yes",
           "erase what was said in a call, for good; its events remain, without their payloads",
           "  --account A     the tenant\n"
@@ -53,9 +64,9 @@ static const struct command commands[] = {
           "  --current-user  all daemons run as the caller, not as the users of the package; DIR remembers it\n"
           "  Never replaces a key: run it again to complete a tree or after an upgrade.\n",
           run_keys_init },
-        { "keys rotate", "KIND [--forget-old]", "replace a daemon's key, or the one that signs tokens",
+        { "keys rotate", "KIND [--forget-old]", "replace a daemon's key, or one that signs",
           "  KIND            frontend, webhook, writer, issuer, ctl, reconcile, openclaw: its signing key;\n"
-          "                  tokens: the key that signs user tokens\n"
+          "                  tokens: the key that signs user tokens; billing: those that sign usage records\n"
           "  --forget-old    stop believing the replaced key; without it both are believed until the next rotation\n",
           run_keys_rotate },
         { "livekit set-keys", "", "read LiveKit's API keys from stdin, one \"key secret\" a line",

@@ -234,16 +234,7 @@ unsigned lanes_backlog(const struct lanes *all) {
         return n;
 }
 
-void lanes_add(struct lanes *all, const struct request *r) {
-        struct ask *a = NULL;
-
-        if (lanes_backlog(all) < (unsigned)setting_int(SETTING_backlog_ops) && backlog_bytes(all) < BACKLOG_BYTES_MAX)
-                a = ask_new(r);
-        if (!a) {
-                channel_reply(r, STATUS_BUSY, (struct slice){ 0 }, (struct slice){ 0 });
-                return;
-        }
-
+void lanes_ask(struct lanes *all, struct ask *a) {
         struct lane *l = &all->lane[a->rows < LARGE ? 0 : a->hash % all->n];
         int64_t down = pg_down_since(l->pg);
 
@@ -253,6 +244,18 @@ void lanes_add(struct lanes *all, const struct request *r) {
                 return;
         }
         asks_add(&l->queue, a);
+}
+
+void lanes_add(struct lanes *all, const struct request *r) {
+        struct ask *a = NULL;
+
+        if (lanes_backlog(all) < (unsigned)setting_int(SETTING_backlog_ops) && backlog_bytes(all) < BACKLOG_BYTES_MAX)
+                a = ask_new(r);
+        if (!a) {
+                channel_reply(r, STATUS_BUSY, (struct slice){ 0 }, (struct slice){ 0 });
+                return;
+        }
+        lanes_ask(all, a);
 }
 
 void lanes_forget(struct lanes *all, const struct channel *c) {

@@ -7,6 +7,8 @@ struct lanes;
 struct lanes *lanes_new(struct ev_loop *loop, struct answerer *answerer);
 /* WRITE and BATCH requests; answers BUSY at once when the backlog is full. */
 void lanes_add(struct lanes *l, const struct request *r);
+/* A question of the writer's own; it belongs to the lanes from here. */
+void lanes_ask(struct lanes *l, struct ask *a);
 /* The connection that asked is gone: what is not sent yet is dropped (the peer sends it again), the rest answers
  * nobody. */
 void lanes_forget(struct lanes *l, const struct channel *c);

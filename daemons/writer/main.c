@@ -9,6 +9,7 @@
 #include "plan.h"
 #include "reports.h"
 #include "settings.h"
+#include "signer.h"
 #include "upkeep.h"
 
 struct writer {
@@ -22,6 +23,7 @@ struct writer {
         struct reports *reports;
         struct upkeep *upkeep;
         struct nodes *nodes;
+        struct signer *signer;
         ev_timer state;
         char said[300];
 };
@@ -101,6 +103,7 @@ static void writer_open(struct daemon *d) {
         w->watch = watch_new();
         w->publish = publish_new(d->loop, w->subs, w->watch);
         w->answerer = answerer_new(d->hub, w->subs, w->publish);
+        w->signer = signer_new(d->loop);
 }
 
 static void writer_connect(struct daemon *d) {
@@ -112,6 +115,7 @@ static void writer_connect(struct daemon *d) {
         w->reports = reports_new(d->loop, w->subs, w->reader);
         w->upkeep = upkeep_new(d->loop);
         w->nodes = nodes_new(d->loop, w->subs, w->publish);
+        signer_start(w->signer, w->reader, w->lanes);
         ev_timer_init(&w->state, on_state, 0., 0.1);
         w->state.data = w;
         ev_timer_start(d->loop, &w->state);

@@ -76,11 +76,11 @@ bool plan_node(enum op op) {
 bool plan_lane(enum op op) {
         enum mode m = plans[op].desc->mode;
 
-        return plans[op].sql && !plan_node(op) && (m == WRITE || m == BATCH);
+        return plans[op].sql && (m == WRITE || m == BATCH);
 }
 
 bool plan_reader(enum op op) {
         enum mode m = plans[op].desc->mode;
 
-        return plans[op].sql && !plan_node(op) && (m == READ || m == LISTEN);
+        return plans[op].sql && (m == READ || m == LISTEN);
 }

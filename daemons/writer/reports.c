@@ -61,7 +61,7 @@ static void on_health(void *arg, const struct answer *a) {
         struct json doc;
         const char *why;
         size_t at;
-        int64_t parked, waiting;
+        int64_t parked, waiting, n;
 
         r->asking = false;
         arena_reset(&r->arena);
@@ -71,6 +71,10 @@ static void on_health(void *arg, const struct answer *a) {
                 stat_set(STAT_webhooks_parked, parked);
         if (json_int(json_get(doc, "outboxWaiting"), &waiting))
                 stat_set(STAT_outbox_waiting, waiting);
+        if (json_int(json_get(doc, "deadLettersOpen"), &n))
+                stat_set(STAT_dead_letters_open, n);
+        if (json_int(json_get(doc, "usageUnsigned"), &n))
+                stat_set(STAT_usage_unsigned, n);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *w, int revents) {

@@ -23,6 +23,7 @@ static const char *who(const char *auth) {
                 { "PUBLIC", "anybody" },
                 { "USER", "a user's token" },
                 { "USER_OR_INGEST", "a user's token, or an API key of scope ingest" },
+                { "USER_OR_OPERATOR", "a user's token, or an API key of scope operator" },
                 { "OPERATOR", "an API key of scope operator" },
                 { "LATER", "a user's token, or an API key of scope ingest; also after the upgrade" },
         };

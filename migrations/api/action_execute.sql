@@ -135,7 +135,9 @@ BEGIN
         ELSIF policy.does = 'send' THEN
                 PERFORM lib.action_send(a, actor_id, confirmed);
         END IF;
-        RETURN lib.action_succeed(a, actor_id, 0);
+        a := lib.action_succeed(a, actor_id, 0);
+        PERFORM lib.meter_action(a, false, 0, 0);
+        RETURN a;
 END $$;
 
 -- ---- what is answered ----
@@ -178,7 +180,8 @@ BEGIN
                 keys := '{ok,result,metering,ack}' || keys;
                 vals := ARRAY['true', lib.canonical('{ok,resultRef,actionType,deliverableId,version,outboxId}', ARRAY[
                         'true', lib.js(a.result_ref), lib.js(a.action_type), to_json(a.deliverable_id)::text,
-                        a.deliverable_version::text, to_json(outbox)::text]), 'null',
+                        a.deliverable_version::text, to_json(outbox)::text]),
+                        coalesce(lib.action_metering(a, events -> 'executed' ->> 'eventId')::text, 'null'),
                         lib.object('{status,outcomeRef}', ARRAY['"executed"', lib.js(a.result_ref)])::text] || vals;
         ELSIF a.status IN ('requested', 'confirmed') THEN
                 reply.status := 'OK';

@@ -151,6 +151,7 @@ BEGIN
         ELSIF a.ended_at IS NOT NULL THEN
                 RETURN lib.action_answer(a);
         END IF;
+        PERFORM lib.ai_spend(account_id, session_id, lib.tokens_sum(input_tokens, output_tokens));
         IF outcome = 'completed' THEN
                 a := lib.action_store(a, title, markdown, data, model, config, duration_ms);
         ELSE
@@ -158,10 +159,10 @@ BEGIN
                                         coalesce(message, 'it could not be carried out'), a.actor_id);
         END IF;
         PERFORM lib.action_save(a);
+        PERFORM lib.meter_action(a, true, input_tokens, output_tokens);
         reply := lib.action_answer(a);
         PERFORM lib.action_audit(a, a.actor_id, 'system', 'action_end', reply.status,
                 '{result,model,responseId,inputTokens,outputTokens}', ARRAY[(reply.body -> 'result')::text,
                         to_json(model)::text, to_json(response_id)::text, input_tokens::text, output_tokens::text]);
-        PERFORM lib.ai_spend(account_id, session_id, lib.tokens_sum(input_tokens, output_tokens));
         RETURN reply;
 END $$;

@@ -121,38 +121,40 @@ END $$;
 CREATE FUNCTION lib.account_json(a lifeos.account) RETURNS json
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-        RETURN lib.object('{accountId,status,livekitAgents,aiTokensPerDay,deliveryUrl,actionRules,createdAtMs,'
-                          'updatedAtMs}', ARRAY[lib.js(a.account_id), lib.js(a.status),
+        RETURN lib.object('{accountId,status,livekitAgents,aiTokensPerDay,deliveryUrl,actionRules,'
+                          'adjustmentsNeedTwo,createdAtMs,updatedAtMs}', ARRAY[lib.js(a.account_id), lib.js(a.status),
                 array_to_json(a.livekit_agents)::text, a.ai_tokens_per_day::text, lib.js(a.delivery_url),
                 (SELECT lib.object(array_agg(r.action_type ORDER BY r.action_type),
                                    array_agg(lib.js(r.rule) ORDER BY r.action_type))::text
                  FROM lifeos.action_rule r WHERE r.account_id = a.account_id),
-                lib.ms(a.created_at)::text, lib.ms(a.updated_at)::text]);
+                a.adjustments_need_two::text, lib.ms(a.created_at)::text, lib.ms(a.updated_at)::text]);
 END $$;
 
 CREATE FUNCTION lib.account_put(account_id text, status text, livekit_agents text, ai_tokens_per_day bigint,
-                                delivery_url text) RETURNS lifeos.account
+                                delivery_url text, adjustments_need_two boolean) RETURNS lifeos.account
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
         a lifeos.account;
         at bigint := lib.now();
 BEGIN
-        INSERT INTO lifeos.account AS c (account_id, status, livekit_agents, ai_tokens_per_day, delivery_url, created_at,
-                                         updated_at)
+        INSERT INTO lifeos.account AS c (account_id, status, livekit_agents, ai_tokens_per_day, delivery_url,
+                                         adjustments_need_two, created_at, updated_at)
         VALUES (account_id, coalesce(status, 'active'), lib.names(coalesce(livekit_agents, '')),
-                coalesce(ai_tokens_per_day, 0), nullif(delivery_url, ''), at, at)
+                coalesce(ai_tokens_per_day, 0), nullif(delivery_url, ''), coalesce(adjustments_need_two, false), at, at)
         ON CONFLICT ON CONSTRAINT account_pkey DO UPDATE SET status = coalesce(status, c.status), updated_at = at,
                 livekit_agents = CASE WHEN livekit_agents IS NULL THEN c.livekit_agents
                         ELSE lib.names(livekit_agents) END,
                 ai_tokens_per_day = coalesce(ai_tokens_per_day, c.ai_tokens_per_day),
+                adjustments_need_two = coalesce(adjustments_need_two, c.adjustments_need_two),
                 delivery_url = CASE WHEN delivery_url IS NULL THEN c.delivery_url ELSE nullif(delivery_url, '') END
         RETURNING * INTO a;
         RETURN a;
 END $$;
 
 CREATE FUNCTION api.account_set(command_id text, account_id text, status text, livekit_agents text,
-                                ai_tokens_per_day bigint, delivery_url text, action_rules text, command_hash bytea)
+                                ai_tokens_per_day bigint, delivery_url text, action_rules text,
+                                adjustments_need_two boolean, command_hash bytea)
 RETURNS api.reply LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         a lifeos.account;
@@ -171,7 +173,7 @@ BEGIN
                                                      || 'type once; known are '
                                                      || (SELECT string_agg(t.action_type, ' ') FROM lib.action_types() t));
         END IF;
-        a := lib.account_put(account_id, status, livekit_agents, ai_tokens_per_day, delivery_url);
+        a := lib.account_put(account_id, status, livekit_agents, ai_tokens_per_day, delivery_url, adjustments_need_two);
         PERFORM lib.action_rules_put(account_id, action_rules);
         body := lib.account_json(a);
         PERFORM lib.audit(account_id, '@account', 'operator', 'operator', 'account_set', 'OK', body);

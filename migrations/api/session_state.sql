@@ -21,20 +21,24 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
         ended bigint := greatest(at, s.started_at);
         seconds bigint := coalesce((ended - s.started_at) / 1000000, 0);
+        sequence bigint;
 BEGIN
         UPDATE lifeos.call_session c SET status = 'ended', end_reason = reason, ended_at = ended,
                transport_state = 'terminated', resume_valid_until = NULL, due_at = NULL,
                updated_at = lib.now()
         WHERE c.account_id = s.account_id AND c.session_id = s.session_id;
-        PERFORM lib.emit(s.account_id, s.session_id, lib.event_id(s.id_salt, s.session_id, 'call.ended', cause),
+        sequence := lib.emit(s.account_id, s.session_id, lib.event_id(s.id_salt, s.session_id, 'call.ended', cause),
                          'call.ended',
                          '{"callId":' || lib.js(s.session_id) || ',"durationSeconds":' || seconds || ',"endReason":'
                          || lib.js(reason) || ',"endedAt":' || lib.js(lib.time_text(ended)) || '}',
                          origin, actor_id, ts, received_at);
+        PERFORM lib.meter_call(s, sequence, ended);
 END $$;
 
 CREATE FUNCTION lib.session_fail(s lifeos.call_session, at bigint, why text, actor_id text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+        sequence bigint;
 BEGIN
         UPDATE lifeos.call_session c SET status = 'failed', failed_at = at, last_error = why,
                transport_state = 'terminated', resume_valid_until = NULL, due_at = NULL,
@@ -45,11 +49,12 @@ BEGIN
                          '{"callId":' || lib.js(s.session_id) || ',"code":"CALL_SESSION_FAILED","message":'
                                  || lib.js(why)
                          || ',"retryable":false}', 'session', actor_id, at, at);
-        PERFORM lib.emit(s.account_id, s.session_id, lib.event_id(s.id_salt, s.session_id, 'call.terminal_failure',
+        sequence := lib.emit(s.account_id, s.session_id, lib.event_id(s.id_salt, s.session_id, 'call.terminal_failure',
                                                                   ''), 'call.terminal_failure',
                          '{"callId":' || lib.js(s.session_id) || ',"code":"CALL_SESSION_IRRECOVERABLE","failedAt":'
                          || lib.js(lib.time_text(at)) || ',"message":' || lib.js(why) || '}', 'session', actor_id, at,
                                  at);
+        PERFORM lib.meter_call(s, sequence, at);
 END $$;
 
 -- The provider's ids as they will be once the call is active; what was not given gets our own names.

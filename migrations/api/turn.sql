@@ -124,6 +124,7 @@ BEGIN
         t.answer := lib.object('{turnId,conversationId,text,events}', ARRAY[lib.js(t.turn_id), lib.js(c.conversation_id),
                 lib.object('{content,speaker}', ARRAY[lib.js(said), lib.js(who)])::text,
                 lib.event_published(c.account_id, c.conversation_id, t.sequences)::text]);
+        PERFORM lib.meter_turn(c, t, t.sequences[cardinality(t.sequences)], '{}');
         RETURN lib.turn_put(t);
 END $$;
 

@@ -65,16 +65,19 @@ DECLARE
         said text := coalesce(words, lib.turn_stored(t));
         who text := coalesce(speaker, t.persona);
         heard bigint;
+        timed bigint;
         wanted lib.proposed;
 BEGIN
         t.agent_ordinal := lib.turn_message(c, t, CASE WHEN cut THEN 'cut' ELSE 'complete' END, who, said);
         heard := lib.turn_say(c, t, 'agent', said, cut, at);
         wanted := lib.turn_propose(c, t, proposals);
-        t.sequences := array_remove(t.sequences || heard || lib.turn_timing(c, t, times) || lib.turn_voice_block(c, t),
-                                    NULL) || wanted.sequences;
+        timed := lib.turn_timing(c, t, times);
+        t.sequences := array_remove(t.sequences || heard || timed || lib.turn_voice_block(c, t), NULL)
+                       || wanted.sequences;
         t.ended_at := lib.now_ms();
         t.answer := CASE c.kind WHEN 'call' THEN lib.turn_call_answer(c, t, said, who)
                                 ELSE lib.turn_chat_answer(c, t, said, who, wanted.ui) END;
+        PERFORM lib.meter_turn(c, t, timed, wanted.sequences);
         RETURN lib.turn_put(t);
 END $$;
 

@@ -6,9 +6,10 @@ DECLARE
         reply api.reply;
 BEGIN
         reply.status := 'OK';
-        reply.body := lib.object('{ok,database,parkedWebhooks,outboxWaiting}',
+        reply.body := lib.object('{ok,database,parkedWebhooks,outboxWaiting,deadLettersOpen,usageUnsigned}',
                                  ARRAY['true', '"ok"', lib.parked_count(1000000)::text,
-                                       lib.outbox_waiting(1000000)::text]);
+                                       lib.outbox_waiting(1000000)::text, lib.dead_letters_open(1000000)::text,
+                                       lib.usage_unsigned(1000000)::text]);
         RETURN reply;
 END $$;
 

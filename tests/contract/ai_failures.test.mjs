@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 import { asked, chat, fake, messages, newCall, script, scripted, turn, unscript } from './ai.mjs';
-import { call, history, unique, until, userToken } from './client.mjs';
+import { call, history, unbilled, unique, until, userToken } from './client.mjs';
 
 const HTTP = { AI_REFUSED: 502, AI_RATE_LIMITED: 503, AI_FAILED: 502, AI_UNREACHABLE: 503, AI_GARBLED: 502, AI_TIMEOUT: 504, AI_CUT_OFF: 502, AI_EMPTY: 502,
   AI_TOO_MUCH: 502, AI_RESTING: 503 };
@@ -65,7 +65,9 @@ const matches = (value, wanted, what) => (wanted instanceof RegExp ? assert.matc
 
 /** What a failed turn leaves behind: its events, its messages, and nothing else. */
 async function check(s, before, code, retryable, said) {
-  const events = (await history(s.token, s.id)).slice(before);
+  const all = (await history(s.token, s.id)).slice(before), events = unbilled(all);
+  assert.deepEqual(all.slice(events.length).map((e) => [e.payload.meterId, e.payload.quantity > 0]).filter(([meter]) => meter === 'ai.turn.count'),
+    [['ai.turn.count', false]], 'metered last, as failed');
   const deltas = events.filter((e) => e.type === 'transcript.delta');
   const words = said !== undefined && (deltas.length > 0 || !(said instanceof RegExp));
   assert.deepEqual(events.filter((e) => e.type !== 'transcript.delta').map((e) => e.type), ['call.turn.owner_changed', 'transcript.final', 'call.turn.owner_changed',

@@ -84,6 +84,11 @@ export async function history(token, id) {
   }
 }
 
+/** What a call's end brings along: its seconds and its participants', metered in the same transaction. */
+export const billed = ['billing.usage.recorded', 'billing.usage.recorded'];
+/** Without what is said of money. */
+export const unbilled = (events) => events.filter((e) => !e.type.startsWith('billing.'));
+
 /** Waits for a condition; `seconds` is a bound, never a guess. */
 export async function until(what, check, seconds = 15) {
   const end = Date.now() + seconds * 1000;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { AccessToken, TokenVerifier } from 'livekit-server-sdk';
-import { append, call, history, livekitKey, livekitSecret, metricsUrl, newSession, unique, until, userToken } from './client.mjs';
+import { append, billed, call, history, livekitKey, livekitSecret, metricsUrl, newSession, unique, until, userToken } from './client.mjs';
 import { event, hook, person, sign } from './livekit.mjs';
 
 const verifier = new TokenVerifier(livekitKey, livekitSecret);
@@ -79,7 +79,7 @@ test('webhooks move the call: joined makes it active, the end of the room ends i
   assert.equal((await hook(event('room_finished', room(s)))).status, 200);
   now = await status(s);
   assert.equal(now.status, 'ended');
-  assert.deepEqual(await types(s), ['call.started', 'call.connecting', 'call.connected', 'call.ended']);
+  assert.deepEqual(await types(s), ['call.started', 'call.connecting', 'call.connected', 'call.ended', ...billed]);
 });
 
 test('an agent that joins or leaves does not start or end the call', async () => {
@@ -173,5 +173,5 @@ test('transcripts of a live call and its webhooks share one gapless order', asyn
   await hook(event('participant_joined', room(s), { participant: person('PA_1') }));
   await append({ sessionId: s.id, type: 'transcript.final', payload: { utteranceId: 'u', speaker: 'user', text: 'hi', startMs: 0, endMs: 1 } });
   await hook(event('room_finished', room(s)));
-  assert.deepEqual((await history(s.token, s.id)).map((e) => e.sequence), [1, 2, 3, 4]);
+  assert.deepEqual((await history(s.token, s.id)).map((e) => e.sequence), [1, 2, 3, 4, 5, 6]);
 });

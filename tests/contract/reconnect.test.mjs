@@ -1,7 +1,7 @@
 // Coming back: resume tokens that change hands, checkpoints that never fall, and rights that end while one listens.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { append, call, history, ingestToken, newSession, partial, replay, unique, userToken } from './client.mjs';
+import { append, billed, call, history, ingestToken, newSession, partial, replay, unique, userToken } from './client.mjs';
 import { sql } from '../faults/database.mjs';
 import { Listener } from './sse.mjs';
 
@@ -103,9 +103,9 @@ test('a call that is over is told to who comes back, to the end, without an even
   const r = await reconnect(s, s.session.resumeToken, { lastAckSequence: 1 });
   assert.equal(r.status, 200, r.text);
   assert.deepEqual([r.json.live, r.json.session.status, r.json.session.resumeToken], [false, 'ended', null]);
-  assert.deepEqual(r.json.replay.events.map((e) => e.type), ['call.ended']);
+  assert.deepEqual(r.json.replay.events.map((e) => e.type), ['call.ended', ...billed]);
   is(await reconnect(s, 'resume_guess'), 403, 'INVALID_RESUME_TOKEN');
-  assert.equal((await history(s.token, s.id)).length, 2);
+  assert.equal((await history(s.token, s.id)).length, 4);
 });
 
 test('a stranger with the token finds no session; an admin of the account may not come back as somebody else', async () => {

@@ -1,7 +1,7 @@
 // Call sessions: created, listed, read, moved through their life; strangers see nothing.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { call, history, newSession, unique, userToken } from './client.mjs';
+import { billed, call, history, newSession, unique, userToken } from './client.mjs';
 
 const state = (s, status, more = {}) =>
   call('POST', `/v1/call/sessions/${s.id}/state`, { token: s.token, body: { status, ...more } });
@@ -63,17 +63,17 @@ test('a call from start to end writes its story once, in order', async () => {
   await state(s, 'ended');
   await state(s, 'ended');
   const events = await history(s.token, s.id);
-  assert.deepEqual(events.map((e) => e.type), ['call.started', 'call.connected', 'call.ended']);
-  assert.deepEqual(events.map((e) => e.sequence), [1, 2, 3]);
+  assert.deepEqual(events.map((e) => e.type), ['call.started', 'call.connected', 'call.ended', ...billed]);
+  assert.deepEqual(events.map((e) => e.sequence), [1, 2, 3, 4, 5]);
   assert.equal(events[2].payload.endReason, 'completed');
 });
 
-test('a failed call says why, in two events', async () => {
+test('a failed call says why, in two events, and is metered as failed', async () => {
   const s = await newSession();
   const r = await state(s, 'failed', { error: 'microphone broke' });
   assert.equal(r.json.session.lastError, 'microphone broke');
   const events = await history(s.token, s.id);
-  assert.deepEqual(events.map((e) => e.type), ['call.started', 'call.error', 'call.terminal_failure']);
+  assert.deepEqual(events.map((e) => e.type), ['call.started', 'call.error', 'call.terminal_failure', ...billed]);
 });
 
 test('provider ids are fixed once the call is active', async () => {

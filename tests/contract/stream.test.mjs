@@ -1,7 +1,7 @@
 // Live streams: everything committed, once, in order, from any cursor, across reconnects.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { append, call, history, newSession, partial, replay, unique, url, userToken } from './client.mjs';
+import { append, billed, call, history, newSession, partial, replay, unique, url, userToken } from './client.mjs';
 import { Listener, counted } from './sse.mjs';
 
 test('a listener hears the past, then the present, without a seam', async () => {
@@ -147,8 +147,8 @@ test('every kind of event reaches a listener, not only those posted', async () =
   await call('POST', `/v1/call/sessions/${s.id}/state`, { token: s.token, body: { status: 'active' } });
   await append(partial(s.id, 1));
   await call('POST', `/v1/call/sessions/${s.id}/state`, { token: s.token, body: { status: 'ended' } });
-  await l.reached(4);
-  assert.deepEqual(l.events.map((e) => e.type), ['call.started', 'call.connected', 'transcript.partial', 'call.ended']);
-  assert.equal((await replay(s.token, s.id)).json.events.length, 4);
+  await l.reached(6);
+  assert.deepEqual(l.events.map((e) => e.type), ['call.started', 'call.connected', 'transcript.partial', 'call.ended', ...billed]);
+  assert.equal((await replay(s.token, s.id)).json.events.length, 6);
   l.close();
 });

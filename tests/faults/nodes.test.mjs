@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { history, ingestToken, kill, metricsUrl, newSession, partial, persistent, unique, until, url } from '../contract/client.mjs';
+import { billed, history, ingestToken, kill, metricsUrl, newSession, partial, persistent, unique, until, url } from '../contract/client.mjs';
 import { Listener, counted } from '../contract/sse.mjs';
 import { sql, verified } from './database.mjs';
 import { second, counted as figuresOf } from './second.mjs';
@@ -67,8 +67,8 @@ test('a change of state made on one appliance is heard on the other', async (t) 
   const listeners = await listening(t, s);
   const r = await persistent('POST', `/v1/call/sessions/${s.id}/state`, { token: s.token, body: { status: 'ended' }, at: b.url });
   assert.equal(r.status, 200, r.text);
-  await heardAll(s, listeners, 2);
-  assert.deepEqual(listeners[0].events.map((e) => e.type), ['call.started', 'call.ended']);
+  await heardAll(s, listeners, 4);
+  assert.deepEqual(listeners[0].events.map((e) => e.type), ['call.started', 'call.ended', ...billed]);
 });
 
 test('a burst of events takes few notices, never more than commits, and none comes back to its sender', async (t) => {

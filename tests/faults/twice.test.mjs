@@ -1,7 +1,7 @@
 // A killed writer's transactions go on without it: what its successor is asked again runs beside them, and counts once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { call, history, ingestToken, kill, newSession, partial, persistent, until } from '../contract/client.mjs';
+import { billed, call, history, ingestToken, kill, newSession, partial, persistent, until } from '../contract/client.mjs';
 import { Listener, counted } from '../contract/sse.mjs';
 import { holding, sql, verified } from './database.mjs';
 
@@ -34,10 +34,10 @@ test('one change of state, asked for by six clients with one key while the write
   assert.equal(answers[0].status, 200, answers[0].text);
   assert.equal(bodies(answers).size, 1);
   assert.equal(answers[0].json.idempotentReplay, false);
-  await listener.reached(2);
+  await listener.reached(4);
   listener.close();
-  assert.deepEqual(listener.events.map((e) => e.type), ['call.started', 'call.ended']);
-  assert.deepEqual(verified(s.id), [2, null]);
+  assert.deepEqual(listener.events.map((e) => e.type), ['call.started', 'call.ended', ...billed]);
+  assert.deepEqual(verified(s.id), [4, null]);
   const other = await call('POST', `/v1/call/sessions/${s.id}/state`, { token: s.token, headers, body: { status: 'failed' } });
   assert.deepEqual([other.status, other.json.code], [409, 'IDEMPOTENCY_CONFLICT']);
 });

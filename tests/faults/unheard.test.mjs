@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
 import { test } from 'node:test';
-import { append, call, history, livekitKey, livekitSecret, newSession, partial, persistent, unique } from '../contract/client.mjs';
+import { append, billed, call, history, livekitKey, livekitSecret, newSession, partial, persistent, unique } from '../contract/client.mjs';
 import { Listener, counted } from '../contract/sse.mjs';
 import { Socket } from '../contract/ws.mjs';
 import { committedUnheard, sql, verified } from './database.mjs';
@@ -24,7 +24,7 @@ const ways = {
   'a webhook': { act: (s) => hook(s.id), adds: ['call.connected'] },
   'a change of state': {
     act: (s) => call('POST', `/v1/call/sessions/${s.id}/state`, { token: s.token, body: { status: 'ended' } }),
-    adds: ['call.ended'],
+    adds: ['call.ended', ...billed],
     check: (r) => assert.equal(r.json.idempotentReplay, false, 'the first answer, not one to a repeat'),
   },
   'an event': {

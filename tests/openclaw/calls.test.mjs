@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { chat, messages, newCall, turn } from '../contract/ai.mjs';
-import { call, history, kill, operator, unique, until, url, userToken } from '../contract/client.mjs';
+import { call, history, kill, operator, unbilled, unique, until, url, userToken } from '../contract/client.mjs';
 import { asked, dir, fake, forget, gateway, start, token as gatewayToken } from './real.mjs';
 
 const account = unique('acme');
@@ -119,7 +119,7 @@ for (const [what, how, status, code, said, times] of [
     const r = await turn(s, `${mark} ${fake(how)}`);
     assert.deepEqual([r.status, r.json.code], [status, code]);
     assert.equal((await asked(mark)).length, times);
-    const error = (await history(owner, s.id)).at(-1);
+    const error = unbilled(await history(owner, s.id)).at(-1);
     assert.deepEqual([error.type, error.payload.code], ['call.error', code]);
     assert.deepEqual((await messages(s)).map((m) => m.content).slice(1), said ? [said] : []);
     assert.equal((await turn(s, fake({ text: 'All is well again.' }))).status, 200);

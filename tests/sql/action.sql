@@ -36,7 +36,7 @@ SELECT t.desk();
 SELECT t.open(t.ask('a1')) AS token \gset
 SELECT r.body AS first, r.status AS status FROM t.ask('a1', token => :'token') r \gset
 SELECT t.eq(:'status', 'OK'), t.eq(:'first'::json -> 'ack' ->> 'status', 'executed'), t.ok(:'first'::json -> 'result' ->> 'resultRef' ~ '^result_[0-9a-f]{18}$'),
-       t.eq(:'first'::json -> 'ack' ->> 'outcomeRef', :'first'::json -> 'result' ->> 'resultRef'), t.eq((:'first'::json -> 'metering')::text, 'null'),
+       t.eq(:'first'::json -> 'ack' ->> 'outcomeRef', :'first'::json -> 'result' ->> 'resultRef'), t.eq(:'first'::json -> 'metering' ->> 'usageRecordId', (SELECT r.usage_record_id FROM lifeos.usage_record r WHERE r.quantity = 1 AND r.meter_id = 'orchestration.action.executed.count')),
        t.eq((SELECT string_agg(k, ' ') FROM json_object_keys(:'first'::json -> 'events') k), 'requested safety executed'),
        t.eq(:'first'::json -> 'decision' ->> 'reason', 'explicit_user_confirmation_received');
 SELECT t.eq(t.outbox(), '{"actionId":"a1","messages":["hello"],"recipient":"Bob","requestedBy":"u1","sessionId":"s1","confirmedBy":"u1"}');
@@ -152,7 +152,7 @@ SELECT t.eq(r.status, 'ACTION_REFUSED'), t.eq(r.body ->> 'blocked', 'false'), t.
 SELECT t.eq(t.payload('s1', 'safety.blocked')::json ->> 'policyId', 'policy.action.refused'), t.eq(t.audits('action_execute'), 'SAFETY_BLOCKED ACTION_REFUSED');
 SELECT t.open(t.ask('a1', 'cv.edit', '{}')) AS token \gset
 SELECT t.eq((t.confirm('a1', :'token')).body ->> 'pending', 'true'), t.eq(t.is('a1'), 'confirmed');
-SELECT t.eq((api.account_set('x', 'acc', NULL, NULL, NULL, NULL, x, '\x01')).status, 'INVALID_REQUEST', x) FROM unnest('{cv.edit=allow,cv.fly=confirm,cv.edit,"cv.edit=confirm,cv.edit=refuse"}'::text[]) x;
+SELECT t.eq((api.account_set('x', 'acc', NULL, NULL, NULL, NULL, x, NULL, '\x01')).status, 'INVALID_REQUEST', x) FROM unnest('{cv.edit=allow,cv.fly=confirm,cv.edit,"cv.edit=confirm,cv.edit=refuse"}'::text[]) x;
 
 --- arguments are held against the type's rules; what is wrong is named, never shown
 SELECT t.desk();
@@ -255,7 +255,7 @@ SELECT t.eq((t.begin_action('nope')).status, 'ACTION_NOT_FOUND'), t.eq((t.begin_
 SELECT lib.ai_spend('acc', 's1', 10);
 SELECT t.eq((t.begin_action('a1', tokens => 10)).status, 'TURN_BUDGET_SPENT'), t.set(rules => 'cv.generate=refuse');
 SELECT t.eq(r.body ->> 'state' || (r.body ->> 'status'), 'doneACTION_REFUSED'), t.eq(t.is('a1'), 'failed ACTION_REFUSED') FROM t.begin_action('a1') r;
-SELECT api.account_set('x', 'acc', 'suspended', NULL, NULL, NULL, NULL, '\x01');
+SELECT api.account_set('x', 'acc', 'suspended', NULL, NULL, NULL, NULL, NULL, '\x01');
 SELECT t.eq((t.begin_action('a1')).status, 'ACCOUNT_SUSPENDED'), t.eq((t.ask('a5')).status, 'ACCOUNT_SUSPENDED'), t.eq((t.decide('a2', 'cancelled')).status, 'ACCOUNT_SUSPENDED');
 
 --- actions are listed newest first, page by page, for those who may see the session
@@ -274,13 +274,13 @@ SELECT t.eq((api.action_get('acc', 'k', 'ingest', 's1', 'a1')).status, 'FORBIDDE
 
 --- an account is told apart by where it delivers, what it may use and what it refuses
 SELECT t.eq(b ->> 'deliveryUrl' || (b ->> 'aiTokensPerDay') || (b ->> 'actionRules'), 'https://a.example/x5000{"cv.edit":"confirm","outreach.edit":"refuse"}')
-FROM (SELECT (api.account_set('c1', 'acc', NULL, NULL, 5000, 'https://a.example/x', 'outreach.edit=refuse, cv.edit=confirm', '\x01')).body -> 'account' AS b OFFSET 0) x;
+FROM (SELECT (api.account_set('c1', 'acc', NULL, NULL, 5000, 'https://a.example/x', 'outreach.edit=refuse, cv.edit=confirm', NULL, '\x01')).body -> 'account' AS b OFFSET 0) x;
 SELECT t.eq(b ->> 'deliveryUrl' || (b ->> 'aiTokensPerDay') || (b ->> 'actionRules'), 'https://a.example/x5000{"cv.edit":"refuse"}', 'only what is given changes')
-FROM (SELECT (api.account_set('c2', 'acc', NULL, NULL, NULL, NULL, 'cv.edit=refuse', '\x01')).body -> 'account' AS b OFFSET 0) x;
-SELECT t.eq(b ->> 'aiTokensPerDay' || (b ->> 'actionRules') || (b -> 'deliveryUrl')::text, '0{}null') FROM (SELECT (api.account_set('c3', 'acc', NULL, NULL, 0, '', '', '\x01')).body -> 'account' AS b OFFSET 0) x;
-SELECT t.eq((api.account_set('c4', 'acc', NULL, NULL, NULL, x, NULL, '\x01')).status, 'INVALID_REQUEST', x)
+FROM (SELECT (api.account_set('c2', 'acc', NULL, NULL, NULL, NULL, 'cv.edit=refuse', NULL, '\x01')).body -> 'account' AS b OFFSET 0) x;
+SELECT t.eq(b ->> 'aiTokensPerDay' || (b ->> 'actionRules') || (b -> 'deliveryUrl')::text, '0{}null') FROM (SELECT (api.account_set('c3', 'acc', NULL, NULL, 0, '', '', NULL, '\x01')).body -> 'account' AS b OFFSET 0) x;
+SELECT t.eq((api.account_set('c4', 'acc', NULL, NULL, NULL, x, NULL, NULL, '\x01')).status, 'INVALID_REQUEST', x)
 FROM unnest('{http://a.example/,ftp://x,https://,"https://u:p@a.example/",http://127.0.0.1.evil.example/,http://127.0.0.1@evil/,https://a b,javascript:1}'::text[]) x;
-SELECT t.eq((api.account_set('c5', 'acc', NULL, NULL, NULL, x, NULL, '\x01')).status, 'OK', x) FROM unnest('{http://127.0.0.1:8080/x,http://[::1]:1/,http://localhost/?a=b,https://a.example:8443/p?q#f}'::text[]) x LIMIT 1;
+SELECT t.eq((api.account_set('c5', 'acc', NULL, NULL, NULL, x, NULL, NULL, '\x01')).status, 'OK', x) FROM unnest('{http://127.0.0.1:8080/x,http://[::1]:1/,http://localhost/?a=b,https://a.example:8443/p?q#f}'::text[]) x LIMIT 1;
 
 --- what its runner was shown is what its result follows: a sign of life shows nothing newer, and overwrites nobody's edit
 SELECT t.desk(), t.deliverable('d1', 'one', session => 's1', role => 'owner'), t.ask('a1', 'cv.edit', '{"deliverableId":"d1"}');

@@ -2,7 +2,7 @@
 SELECT t.eq(b.status, 'OK'), t.eq(b.head, 3), t.eq(b.body ->> 'conversationId' || (b.body ->> 'state'), 'c1run') FROM t.begin('c1', 't1', 'hi', chat => true) b;
 SELECT t.eq(s.kind || s.user_id, 'conversationu1'), t.eq(c.kind || c.user_id || c.persona || c.messages, 'chatu1both1') FROM lifeos.stream s JOIN lifeos.conversation c ON c.conversation_id = s.stream_id;
 SELECT t.eq(t.types('c1'), 'call.turn.owner_changed transcript.final call.turn.owner_changed'), t.eq(t.payload('c1', 'call.turn.owner_changed')::json ->> 'callId', 'c1');
-SELECT t.eq(e.head, 5), t.eq(regexp_replace(e.body::text, 'msg_assistant_[0-9a-f]{32}', 'M'), '{"ok":true,"conversationId":"c1","turnId":"t1","messageId":"M","contract":"v1.0",'
+SELECT t.eq(e.head, 8), t.eq(regexp_replace(e.body::text, 'msg_assistant_[0-9a-f]{32}', 'M'), '{"ok":true,"conversationId":"c1","turnId":"t1","messageId":"M","contract":"v1.0",'
         '"speaker":"mariana","text":"hello","incomplete":false,"legacy":{"speaker":"mariana","text":"hello"},"usage":{"inputTokens":7,"outputTokens":0}}')
 FROM t.end('c1', 't1', 'hello', speaker => 'mariana', tokens => 7) e;
 SELECT t.eq(t.types('c1'), 'call.turn.owner_changed transcript.final call.turn.owner_changed transcript.final call.turn.timing');
@@ -16,13 +16,13 @@ SELECT t.eq(e.status, 'AI_CUT_OFF'), t.eq(e.body #>> '{text,content}', 'some'), 
 
 --- a chat is followed, replayed, listed and kept account of like a call
 SELECT t.begin('c1', 't1', chat => true), t.end('c1', 't1', 'hello'), t.key('k', 'acc', 'ingest'), t.key('all', '*', 'ingest');
-SELECT t.eq(o.status, 'OK'), t.eq(o.head, 5), t.eq(o.body::text, '{"ok":true,"accountId":"acc","sessionId":"c1","latestSequence":5,"status":"active","checkpoint":null}')
+SELECT t.eq(o.status, 'OK'), t.eq(o.head, 8), t.eq(o.body::text, '{"ok":true,"accountId":"acc","sessionId":"c1","latestSequence":8,"status":"active","checkpoint":null}')
 FROM api.stream_open('acc', 'u1', 'member', 'c1', NULL) o;
-SELECT t.eq((SELECT count(*) FROM api.event_read('acc', 'u1', 'member', 'c1', 0, 100) WHERE status = 'OK'), 5), t.eq((SELECT count(*) FROM api.event_read('*', 'all', 'ingest', 'c1', 0, 100) WHERE status = 'OK'), 5);
-SELECT t.eq(k.status, 'OK'), t.eq(k.body #>> '{checkpoint,watermarkSequence}' || (k.body ->> 'latestSequence') || coalesce(k.body #>> '{sessionAck,sequence}', '-'), '35-') FROM t.checkpoint('c1', 'w', 3, role => 'member') k;
+SELECT t.eq((SELECT count(*) FROM api.event_read('acc', 'u1', 'member', 'c1', 0, 100) WHERE status = 'OK'), 8), t.eq((SELECT count(*) FROM api.event_read('*', 'all', 'ingest', 'c1', 0, 100) WHERE status = 'OK'), 8);
+SELECT t.eq(k.status, 'OK'), t.eq(k.body #>> '{checkpoint,watermarkSequence}' || (k.body ->> 'latestSequence') || coalesce(k.body #>> '{sessionAck,sequence}', '-'), '38-') FROM t.checkpoint('c1', 'w', 3, role => 'member') k;
 SELECT t.eq((api.stream_open('acc', 'u1', 'member', 'c1', 'w')).body ->> 'checkpoint', '3'), t.eq((t.checkpoint('c1', 'w', 9)).status, 'CURSOR_AHEAD');
 SELECT t.eq(b ->> 'sessionId' || json_array_length(b -> 'events') || json_array_length(b -> 'transcriptState') || (b ->> 'hasMore') || (b ->> 'resume'),
-        'c152false{"reconnectWindowMs":null,"resumeValidUntilMs":null,"lastAckSequence":null,"latestSequence":5}') FROM (SELECT (t.replay('c1', 100, NULL, true)).body AS b OFFSET 0) x;
+        'c182false{"reconnectWindowMs":null,"resumeValidUntilMs":null,"lastAckSequence":null,"latestSequence":8}') FROM (SELECT (t.replay('c1', 100, NULL, true)).body AS b OFFSET 0) x;
 SELECT t.eq(t.texts('c1'), 'hello hello'), t.eq((api.event_read('acc', 'u2', 'member', 'c1', 0, 100)).status, 'FORBIDDEN'), t.eq((api.event_read('acc', 'v', 'viewer', 'c1', 0, 1)).status, 'OK'),
        t.eq((api.event_read('other', 'u1', 'owner', 'c1', 0, 100)).status, 'SESSION_NOT_FOUND'), t.eq((api.stream_open('acc', 'k', 'ingest', 'c1', NULL)).status, 'OK');
 

@@ -43,7 +43,7 @@ SELECT t.eq(f.body::text, '{"ok":true,"conversationId":"c1","more":false}') FROM
 SELECT t.eq((SELECT count(*) FROM lifeos.event e WHERE e.session_id = 'c1' AND e.payload IS NOT NULL), 0), t.eq((SELECT count(*) FROM lifeos.message), 0),
        t.eq((SELECT count(*) FROM lifeos.turn o WHERE o.answer IS NOT NULL), 0), t.eq((SELECT count(*) FROM lifeos.action_version v WHERE v.arguments IS NOT NULL OR v.summary IS NOT NULL), 0),
        t.eq((SELECT string_agg(f.state, '') FROM lifeos.confirmation f), 'void'), t.eq((SELECT string_agg(d.markdown, '') FROM lifeos.deliverable_version d), 'kept'),
-       t.eq((SELECT count(*) FROM lifeos.event e), 9), t.eq(t.chains(), 'whole');
+       t.eq((SELECT count(*) FROM lifeos.event e), 13), t.eq(t.chains(), 'whole');
 SELECT t.eq((SELECT count(*) FROM (SELECT c::text AS r FROM lifeos.conversation c UNION ALL SELECT o::text FROM lifeos.turn o UNION ALL SELECT a::text FROM lifeos.action a
         UNION ALL SELECT v::text FROM lifeos.action_version v UNION ALL SELECT u::text FROM lifeos.audit u UNION ALL SELECT r::text FROM lifeos.command_receipt r) x WHERE x.r LIKE '%sekret%'), 0);
 SELECT t.eq(a.action || a.detail, 'conversation_delete{"more":false}') FROM lifeos.audit a WHERE a.action = 'conversation_delete';
@@ -94,7 +94,7 @@ SELECT t.begin('c1', 't1', chat => true), t.end('c1', 't1', 'a');
 SELECT t.eq(lib.conversation_mute(c, 3), 3) FROM lifeos.conversation c;
 SELECT t.eq((SELECT string_agg(e.sequence::text, ' ' ORDER BY e.sequence) FROM lifeos.event e WHERE e.payload IS NULL), '1 2 3');
 UPDATE lifeos.conversation SET erased_to = 3;
-SELECT t.ok(NOT lib.conversation_forget(c, 3)) FROM lifeos.conversation c;
+SELECT t.ok(NOT lib.conversation_forget(c, 6)) FROM lifeos.conversation c;
 SELECT t.eq((SELECT count(*) FROM lifeos.event e WHERE e.payload IS NOT NULL), 0);
 
 --- erasing a session's events takes their words out of messages, answers and actions too

@@ -87,7 +87,7 @@ SELECT t.eq((SELECT head FROM lifeos.stream WHERE stream_id = 's1'), 1);
 
 --- an ended call still takes what is late
 SELECT t.create('s1'), t.state('s1', 'ended');
-SELECT t.eq((t.append('s1', '{late}')).sequence, 3);
+SELECT t.eq((t.append('s1', '{late}')).sequence, 5);
 
 --- an empty batch is no batch
 SELECT t.eq((SELECT count(*) FROM api.event_append('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')), 0);

@@ -103,9 +103,10 @@ CREATE FUNCTION t.session(session text, field text, account text DEFAULT 'acc') 
         SELECT (api.session_get(account, 'admin', 'admin', session)).body -> 'session' ->> field
 $$;
 -- The types of a stream's events in order.
+-- Without what is said of money, which money.sql is about.
 CREATE FUNCTION t.types(session text, account text DEFAULT 'acc') RETURNS text LANGUAGE sql AS $$
         SELECT string_agg(e.event::json ->> 'type', ' ' ORDER BY e.sequence)
-        FROM api.event_read(account, 'admin', 'admin', session, 0, 500) e
+        FROM api.event_read(account, 'admin', 'admin', session, 0, 500) e WHERE e.event::json ->> 'type' NOT LIKE 'billing.%'
 $$;
 CREATE FUNCTION t.payload(session text, event_type text) RETURNS text LANGUAGE sql AS $$
         SELECT e.payload::text FROM lifeos.event e WHERE e.account_id = 'acc' AND e.session_id = session AND e.type = event_type
@@ -274,7 +275,7 @@ CREATE FUNCTION t.decide(id text, decision text, session text DEFAULT NULL, who 
         SELECT api.action_decide(account, who, role, coalesce(command, t.command()), session, id, NULL, decision, NULL, NULL, NULL, at, '{"x":1}', '\x0a')
 $$;
 CREATE FUNCTION t.set(url text DEFAULT NULL, rules text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$
-        SELECT (api.account_set(t.command(), 'acc', NULL, NULL, NULL, url, rules, '\x0b')).status
+        SELECT (api.account_set(t.command(), 'acc', NULL, NULL, NULL, url, rules, NULL, '\x0b')).status
 $$;
 -- A call, and an account that delivers; what asking for a send is answered with is the token.
 CREATE FUNCTION t.desk() RETURNS text LANGUAGE sql AS $$ SELECT (t.create('s1')).status || t.set('https://hooks.example/out') $$;
@@ -319,6 +320,45 @@ $$;
 CREATE FUNCTION t.approve(persona text, account text DEFAULT 'acc') RETURNS text LANGUAGE sql AS $$
         SELECT (api.voice_approve(account, 'u1', 'owner', t.command(), persona, 'signed on paper', NULL, '\x0d')).body -> 'approval' ->> 'policyApprovalId'
 $$;
+-- Money. A call of so many seconds, with one participant from its second 2 on; seconds after a fixed moment.
+CREATE FUNCTION t.prices(account text, currency text, prices json, valid_from bigint DEFAULT 1) RETURNS text LANGUAGE sql AS $$
+        SELECT (api.price_set(t.command(), account, currency, valid_from, prices, '\x07')).status
+$$;
+CREATE FUNCTION t.call(session text, seconds integer) RETURNS text LANGUAGE sql AS $$
+        SELECT t.create(session);
+        SELECT t.hook(session || 'j', 'participant_joined', 'lk_room_' || session, part => 'PA_1', at => 0, joined => 0);
+        UPDATE lifeos.provider_participant SET joined_at = joined_at + 2000000 WHERE session_id = session;
+        SELECT t.hook(session || 'l', 'participant_left', 'lk_room_' || session, part => 'PA_1', at => seconds, reason => 'CLIENT_INITIATED');
+$$;
+CREATE FUNCTION t.books() RETURNS text LANGUAGE sql AS $$
+        SELECT CASE WHEN EXISTS (SELECT FROM lifeos.ledger_posting p GROUP BY p.account_id, p.currency, p.entry_id HAVING sum(p.amount) <> 0)
+                    THEN 'uneven' ELSE 'even' END
+$$;
+CREATE FUNCTION t.adjust(session text, id text, amount json, currency text DEFAULT 'EUR', corrects text DEFAULT NULL, account text DEFAULT 'acc',
+                         who text DEFAULT 'k1', role text DEFAULT 'operator') RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.adjustment_create('*', who, role, t.command(), account, session, id, 'call.duration.seconds', amount, currency, 'a reason',
+                                     corrects, NULL, '\x08')
+$$;
+CREATE FUNCTION t.adjust(session text, id text, amount text, currency text DEFAULT 'EUR', corrects text DEFAULT NULL, account text DEFAULT 'acc',
+                         who text DEFAULT 'k1', role text DEFAULT 'operator') RETURNS api.reply LANGUAGE sql AS $$
+        SELECT t.adjust(session, id, amount::json, currency, corrects, account, who, role)
+$$;
+CREATE FUNCTION t.second(id text, decision text, who text, role text DEFAULT 'operator') RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.adjustment_decide('*', who, role, t.command(), 'acc', id, decision, '\x09')
+$$;
+CREATE FUNCTION t.dead(id text, decision text, reason text DEFAULT NULL, who text DEFAULT 'k1', role text DEFAULT 'operator',
+                       account text DEFAULT '*') RETURNS api.reply LANGUAGE sql AS $$
+        SELECT api.dead_letter_decide(account, who, role, t.command(), 'acc', id, decision, reason, '\x0a')
+$$;
+CREATE FUNCTION t.refused(statement text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+        BEGIN
+                EXECUTE statement;
+        EXCEPTION WHEN insufficient_privilege THEN
+                RETURN;
+        END;
+        RAISE EXCEPTION '% was not refused', statement;
+END $$;
 -- Keeps what the transaction holds until somebody waits for it.
 CREATE FUNCTION t.until_waited_for() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

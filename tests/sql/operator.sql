@@ -28,10 +28,10 @@ SELECT t.eq((api.key_create('c1', 'k2', decode(repeat('ab', 32), 'hex'), 'acc', 
 SELECT t.eq((SELECT count(*) FROM lifeos.audit), 1);
 
 --- an account is changed field by field
-SELECT t.eq((api.account_set('c1', 'acc', NULL, ' b, a ,,b', NULL, NULL, NULL, '\x01')).body -> 'account' ->> 'livekitAgents', '["a","b"]');
-SELECT t.eq(b ->> 'status' || (b ->> 'livekitAgents'), 'suspended["a","b"]') FROM (SELECT (api.account_set('c2', 'acc', 'suspended', NULL, NULL, NULL, NULL, '\x01')).body -> 'account' AS b OFFSET 0) x;
-SELECT t.eq(b ->> 'status' || (b ->> 'livekitAgents'), 'active[]') FROM (SELECT (api.account_set('c3', 'acc', 'active', '', NULL, NULL, NULL, '\x01')).body -> 'account' AS b OFFSET 0) x;
-SELECT t.eq((api.account_set('c4', '*', 'active', NULL, NULL, NULL, NULL, '\x01')).status, 'INVALID_REQUEST');
+SELECT t.eq((api.account_set('c1', 'acc', NULL, ' b, a ,,b', NULL, NULL, NULL, NULL, '\x01')).body -> 'account' ->> 'livekitAgents', '["a","b"]');
+SELECT t.eq(b ->> 'status' || (b ->> 'livekitAgents'), 'suspended["a","b"]') FROM (SELECT (api.account_set('c2', 'acc', 'suspended', NULL, NULL, NULL, NULL, NULL, '\x01')).body -> 'account' AS b OFFSET 0) x;
+SELECT t.eq(b ->> 'status' || (b ->> 'livekitAgents'), 'active[]') FROM (SELECT (api.account_set('c3', 'acc', 'active', '', NULL, NULL, NULL, NULL, '\x01')).body -> 'account' AS b OFFSET 0) x;
+SELECT t.eq((api.account_set('c4', '*', 'active', NULL, NULL, NULL, NULL, NULL, '\x01')).status, 'INVALID_REQUEST');
 SELECT t.eq((SELECT string_agg(a.action, ' ') FROM lifeos.audit a WHERE a.stream_id = '@account'), 'account_set account_set account_set');
 SELECT t.eq(t.chains(), 'whole');
 
@@ -50,7 +50,7 @@ SELECT t.create('s1');
 SELECT t.ok((api.token_grant('acc', 'boss', 'admin', 'g1', 's1', NULL, 300, NULL, NULL, '\x01')).body ->> 'identity' <> t.session('s1', 'providerParticipantId'));
 
 --- no token for strangers, small roles, ended calls, other providers and agents that were not allowed
-SELECT t.create('s1'), t.create('s2'), t.state('s2', 'ended'), t.create('s3', provider => 'twilio'), api.account_set('c1', 'acc', NULL, 'screener', NULL, NULL, NULL, '\x01');
+SELECT t.create('s1'), t.create('s2'), t.state('s2', 'ended'), t.create('s3', provider => 'twilio'), api.account_set('c1', 'acc', NULL, 'screener', NULL, NULL, NULL, NULL, '\x01');
 CREATE FUNCTION pg_temp.grant_as(account text, who text, role text, session text, agent text) RETURNS text LANGUAGE sql AS $$
         SELECT (api.token_grant(account, who, role, t.command(), session, NULL, 300, NULL, agent, '\x01')).status $$;
 SELECT t.eq(pg_temp.grant_as(a, w, r, s, g), want, format('%s %s %s %s %s', a, w, r, s, g)) FROM (VALUES

@@ -111,7 +111,7 @@ SELECT t.token(t.create('s1')) AS t0 \gset
 SELECT t.token(t.reconnect('s1', :'t0')) AS t1, t.state('s1', 'ended') \gset
 SELECT t.fingerprint() AS before \gset
 SELECT t.eq(r.status, 'OK'), t.eq(r.body ->> 'live', 'false'), t.eq(r.body -> 'session' ->> 'status', 'ended'), t.eq(t.token(r), NULL),
-       t.eq(json_array_length(r.body -> 'replay' -> 'events'), 2), t.eq(r.head, NULL::bigint)
+       t.eq(json_array_length(r.body -> 'replay' -> 'events'), 4), t.eq(r.head, NULL::bigint)
 FROM unnest(ARRAY[:'t0', :'t1']) x, t.reconnect('s1', x, 1) r;
 SELECT t.eq((t.reconnect('s1', 'wrong')).status, 'INVALID_RESUME_TOKEN');
 SELECT t.eq((t.reconnect('s1', :'t1', 9)).status, 'CURSOR_AHEAD');
@@ -257,10 +257,10 @@ CREATE FUNCTION pg_temp.all_of(account text, who text, role text, token text) RE
                          (t.reconnect('s1', token, who => who, account => account, role => role)).status)
 $$;
 SELECT t.eq(pg_temp.all_of('acc', 'u1', 'owner', 'wrong'), 'OK OK OK OK INVALID_RESUME_TOKEN');
-SELECT api.account_set('x1', 'acc', 'suspended', NULL, NULL, NULL, NULL, '\x00');
+SELECT api.account_set('x1', 'acc', 'suspended', NULL, NULL, NULL, NULL, NULL, '\x00');
 SELECT t.eq(pg_temp.all_of('acc', 'u1', 'owner', :'t0'), repeat('ACCOUNT_SUSPENDED ', 4) || 'ACCOUNT_SUSPENDED');
 SELECT t.eq(t.types('s1'), NULL);
-SELECT api.account_set('x2', 'acc', 'active', NULL, NULL, NULL, NULL, '\x00');
+SELECT api.account_set('x2', 'acc', 'active', NULL, NULL, NULL, NULL, NULL, '\x00');
 SELECT t.eq(pg_temp.all_of('acc', 'u1', 'owner', :'t0'), 'OK OK OK OK OK');
 
 --- a key listens while it exists, is not revoked and not outlived
@@ -275,4 +275,4 @@ FROM (VALUES ('*', 'good', 'ingest', 'OK'), ('acc', 'own', 'operator', 'OK'), ('
 --- whose access changed is told with the answer, also when the command is repeated
 SELECT t.key('k1', 'acc', 'ingest');
 SELECT t.eq((api.key_revoke('r', 'k1', '\x00')).account_id, 'acc') FROM generate_series(1, 2);
-SELECT t.eq((api.account_set('s', 'acc', 'suspended', NULL, NULL, NULL, NULL, '\x00')).account_id, 'acc') FROM generate_series(1, 2);
+SELECT t.eq((api.account_set('s', 'acc', 'suspended', NULL, NULL, NULL, NULL, NULL, '\x00')).account_id, 'acc') FROM generate_series(1, 2);

@@ -51,5 +51,5 @@ SELECT t.eq((SELECT string_agg(a.attrelid::regclass || '.' || a.attname, ' ') FR
              WHERE c.relnamespace = 'lifeos'::regnamespace AND l.collname <> 'C' AND c.relname <> 'schema_migration'), NULL);
 SELECT t.eq((SELECT string_agg(c.relname, ' ' ORDER BY c.relname) FROM pg_class c JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
              JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
-             WHERE c.relnamespace = 'lifeos'::regnamespace AND a.attname <> 'account_id'), 'api_key node provider_parked provider_receipt provider_room schema_migration',
+             WHERE c.relnamespace = 'lifeos'::regnamespace AND a.attname <> 'account_id'), 'api_key billing_key node provider_parked provider_receipt provider_room schema_migration',
             'names given out by LiveKit or by us across accounts');

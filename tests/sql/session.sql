@@ -69,7 +69,7 @@ SELECT t.eq((t.create('s5', room => 'mine')).status, 'OK', 'the same account, wh
 
 --- a suspended account opens no calls and gets no tokens; its calls can still be ended
 SELECT t.create('s1');
-SELECT api.account_set('x', 'acc', 'suspended', NULL, NULL, NULL, NULL, '\x00');
+SELECT api.account_set('x', 'acc', 'suspended', NULL, NULL, NULL, NULL, NULL, '\x00');
 SELECT t.eq((t.create('s2')).status, 'ACCOUNT_SUSPENDED');
 SELECT t.eq((api.session_get('acc', 'u1', 'owner', 's1')).status, 'ACCOUNT_SUSPENDED'), t.eq((api.session_list('acc', 'u1', 'owner', 1, NULL, NULL)).status, 'ACCOUNT_SUSPENDED');
 SELECT t.eq((api.token_grant('acc', 'u1', 'owner', 'g', 's1', NULL, 300, NULL, NULL, '\x00')).status, 'ACCOUNT_SUSPENDED');

@@ -99,9 +99,9 @@ SELECT t.eq((t.compact('s1', NULL)).body ->> 'deletedCount', '9', 'of ten, one i
 
 --- a suspended account reads no words and forgets none; a revoked key reads none
 SELECT t.create('s1'), t.transcript('s1', '1', 'partial', 'u1', 'a'), t.transcript('s1', '2', 'final', 'u1', 'b'), t.key('gone', 'acc', 'ingest');
-SELECT api.account_set('x1', 'acc', 'suspended', NULL, NULL, NULL, NULL, '\x00'), api.key_revoke('x2', 'gone', '\x00');
+SELECT api.account_set('x1', 'acc', 'suspended', NULL, NULL, NULL, NULL, NULL, '\x00'), api.key_revoke('x2', 'gone', '\x00');
 SELECT t.eq((t.snapshots('s1')).status, 'ACCOUNT_SUSPENDED'), t.eq((t.compact('s1', 1)).status, 'ACCOUNT_SUSPENDED');
-SELECT api.account_set('x3', 'acc', 'active', NULL, NULL, NULL, NULL, '\x00');
+SELECT api.account_set('x3', 'acc', 'active', NULL, NULL, NULL, NULL, NULL, '\x00');
 SELECT t.eq(t.texts('s1'), 'a b'), t.eq((api.transcript_list('acc', 'gone', 'ingest', 's1', NULL, NULL, NULL, NULL)).status, 'AUTH_INVALID');
 
 --- compaction is a command: once, receipted, audited, and for who may write

@@ -15,7 +15,7 @@ SELECT t.eq(a.body::text, '{"ok":true,"stop":false}'), t.eq(a.head, 5) FROM t.ad
 SELECT t.eq(t.says('s1'), 'u:complete:hi | a:arriving:Hällo'), t.eq((t.add('s1', 't1', 6, ' du')).head, 6);
 SELECT t.ok(t.payload('s1', 'transcript.delta') ~ '^{"offset":6,"speaker":"agent","text":" du","utteranceId":"utt_agent_[0-9a-f]{16}"}$');
 SELECT t.eq(t.texts('s1'), 'hi', 'a delta is no snapshot');
-SELECT t.eq(e.status, 'OK'), t.eq(e.head, 8), t.eq(t.told(e), 'call.turn.owner_changed transcript.final call.turn.owner_changed transcript.final call.turn.timing'),
+SELECT t.eq(e.status, 'OK'), t.eq(e.head, 11), t.eq(t.told(e), 'call.turn.owner_changed transcript.final call.turn.owner_changed transcript.final call.turn.timing'),
        t.eq(e.body ->> 'speaker' || (e.body ->> 'incomplete'), 'marianafalse'), t.eq(e.body ->> 'text', '{"content":"Hällo du","speaker":"mariana"}'),
        t.eq((SELECT string_agg(x ->> 'sequence', ' ') FROM json_array_elements(e.body -> 'events') x), '2 3 4 7 8'),
        t.eq((SELECT string_agg(k, ',') FROM json_object_keys(e.body) k), 'ok,sessionId,conversationId,turnId,messageId,speaker,text,incomplete,events')
@@ -51,7 +51,7 @@ SELECT t.eq(t.says('s1'), 'u:complete:hello'), t.eq(t.texts('s1'), 'hello');
 
 --- a failed turn keeps what was said, marks it as cut, and says why
 SELECT t.create('s1'), t.begin('s1', 't1'), t.add('s1', 't1', 0, 'I was');
-SELECT t.eq(e.status, 'AI_TIMEOUT'), t.eq(e.message, 'too slow'), t.eq(e.head, 7), t.eq(e.body ->> 'text', '{"content":"I was","speaker":"both"}'),
+SELECT t.eq(e.status, 'AI_TIMEOUT'), t.eq(e.message, 'too slow'), t.eq(e.head, 10), t.eq(e.body ->> 'text', '{"content":"I was","speaker":"both"}'),
        t.eq(t.told(e), 'call.turn.owner_changed transcript.final call.turn.owner_changed transcript.final call.error'),
        t.eq((SELECT string_agg(k, ',') FROM json_object_keys(e.body) k), 'turnId,conversationId,text,events')
 FROM t.end('s1', 't1', NULL, 'failed', '[{"kind":"mode","activate":true,"mode":"cv"}]', 'AI_TIMEOUT', 'too slow') e;
@@ -215,7 +215,7 @@ SELECT t.eq((t.begin('s1', 't1', who => 'boss', role => 'admin')).status, 'OK'),
 SELECT t.eq(c.user_id, 'u1') FROM lifeos.call_session c;
 
 --- a suspended account has no turns; what runs may end
-SELECT t.create('s1'), t.begin('s1', 't1'), api.account_set('x1', 'acc', 'suspended', NULL, NULL, NULL, NULL, '\x00');
+SELECT t.create('s1'), t.begin('s1', 't1'), api.account_set('x1', 'acc', 'suspended', NULL, NULL, NULL, NULL, NULL, '\x00');
 SELECT t.eq((t.begin('s1', 't2')).status, 'ACCOUNT_SUSPENDED'), t.eq((t.begin('c1', 't2', chat => true)).status, 'ACCOUNT_SUSPENDED'), t.eq((t.stop('s1')).status, 'ACCOUNT_SUSPENDED'),
        t.eq((t.end('s1', 't1', 'abc')).status, 'OK');
 

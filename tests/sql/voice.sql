@@ -50,5 +50,5 @@ SELECT t.eq(t.audits('voice_approve'), 'OK OK OK');
 --- nobody chooses the voice of a call that is not his, is over, or of a suspended account
 SELECT t.create('s1'), t.create('s2'), t.state('s2', 'ended');
 SELECT t.eq((t.voice('both', who => 'u2', role => 'member')).status, 'FORBIDDEN'), t.eq((t.voice('both', who => 'v', role => 'viewer')).status, 'FORBIDDEN'), t.eq((t.voice('both', session => 's2')).status, 'SESSION_ENDED'), t.eq((t.voice('both', account => 'other')).status, 'SESSION_NOT_FOUND');
-SELECT api.account_set('x', 'acc', 'suspended', NULL, NULL, NULL, NULL, '\x01');
+SELECT api.account_set('x', 'acc', 'suspended', NULL, NULL, NULL, NULL, NULL, '\x01');
 SELECT t.eq((t.voice('both')).status, 'ACCOUNT_SUSPENDED');

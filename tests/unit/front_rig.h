@@ -94,6 +94,7 @@ static void answer_name(struct frontend *f, struct http_request *r, const struct
 HANDLER(route_call)
 HANDLER(route_webhook)
 HANDLER(route_diff)
+HANDLER(route_csv)
 HANDLER(route_events)
 HANDLER(route_stream)
 HANDLER(route_health)

@@ -177,6 +177,25 @@ TEST(a_daemon_that_an_upgrade_brings_gets_a_key_and_is_believed) {
         assert_string_equal(text_of(OPENCLAW, "openclaw-ca", 0), "");
 }
 
+TEST(an_upgrade_brings_the_key_that_signs_usage_and_a_rotated_one_signs_first) {
+        char first[400];
+
+        assert_int_equal(keytree_complete(&tree), CTL_DONE);
+        assert_int_equal(unlinkat(tree.dir[WRITER], "billing-key", 0), 0);
+        assert_int_equal(keytree_complete(&tree), CTL_DONE);
+        assert_int_equal(mode_of(WRITER, "billing-key"), 0400);
+        (void)snprintf(first, sizeof first, "%s", text_of(WRITER, "billing-key", 0));
+        assert_int_equal(strlen(first), 3 + 16 + 1 + 64 + 1 + 64 + 1);
+        assert_int_equal(keytree_complete(&tree), CTL_DONE);
+        assert_string_equal(text_of(WRITER, "billing-key", 0), first);
+        assert_int_equal(billing_file_rotate(&tree, false), CTL_DONE);
+        assert_string_equal(text_of(WRITER, "billing-key", 0) + strlen(first), first);
+        assert_memory_not_equal(text_of(WRITER, "billing-key", 0), first, 3 + 16);
+        assert_int_equal(billing_file_rotate(&tree, true), CTL_DONE);
+        assert_int_equal(strlen(text_of(WRITER, "billing-key", 0)), strlen(first));
+        assert_null(strstr(text_of(WRITER, "billing-key", 0), first));
+}
+
 TEST(a_rotated_key_and_the_one_before_it_are_believed_unless_it_is_to_be_forgotten) {
         unsigned char first[32], second[32], third[32];
 
@@ -288,6 +307,8 @@ int main(void) {
                         teardown),
                 cmocka_unit_test_setup_teardown(frontends_believe_two_generations_of_the_issuer, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_rotation_that_was_cut_short_is_put_right_by_init, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                        an_upgrade_brings_the_key_that_signs_usage_and_a_rotated_one_signs_first, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_tree_made_for_the_caller_stays_the_callers, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_damaged_key_stops_everything_and_is_not_replaced, setup, teardown),
                 cmocka_unit_test_setup_teardown(two_operators_do_not_change_one_tree_at_once, setup, teardown),
