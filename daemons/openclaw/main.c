@@ -79,7 +79,6 @@ static void tell(void *arg, bool ready) {
 static void open_gateway(struct daemon *d) {
         static struct openclaw openclaw;
 
-        openclaw.hub = d->hub;
         openclaw.gateway = gateway_new(d->loop);
         text_new_id("run_", openclaw.runner);
         d->state = &openclaw;

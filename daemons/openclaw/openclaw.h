@@ -1,4 +1,4 @@
-/* openclaw.h - the parts of lifeos-openclaw: its way out, its turns, and whom it tells. */
+/* openclaw.h - the parts of lifeos-openclaw: its way out, its turns and actions, and whom it tells. */
 #pragma once
 
 #include "channel.h"
@@ -11,7 +11,6 @@ struct openclaw {
         struct gateway *gateway;
         struct turns *turns;
         struct actions *actions;
-        struct hub *hub;
         struct channel *writer;
         char runner[40]; /* this process, in turns' and actions' rows: after a restart it is another one */
 };

@@ -88,6 +88,8 @@ static void fields(const struct route_row *r, const struct opdesc *d) {
 
                 bool path = strstr(r->path, in_path) != NULL;
 
+                if (strcmp(d->name, "turn_run") == 0 && strcmp(name, "sessionId") == 0 && !path)
+                        continue; /* a chat has none, and is refused with one */
                 if (!any)
                         printf("\n| field | in | type | |\n|---|---|---|---|\n");
                 any = true;
@@ -97,7 +99,7 @@ static void fields(const struct route_row *r, const struct opdesc *d) {
                        path                             ? "path"
                        : strcmp(r->body, "NOBODY") == 0 ? "query"
                                                         : "body",
-                       q, type_of(f, type), q, f->need == REQ ? "required" : "");
+                       q, type_of(f, type), q, path || f->need == REQ ? "required" : "");
         }
 }
 
@@ -109,7 +111,8 @@ static void api(void) {
                "requestId, traceId}`. Unknown and\nduplicate keys are refused. State changes take an "
                "`Idempotency-Key` "
                "header: the same key and request is answered with the first result.\nAfter a `503` or a lost "
-               "connection, send the same request with the same key again.\n");
+               "connection, send the same request with the same key again.\nWhat answers hold: "
+               "[AI.md](AI.md) for the assistant, [REALTIME.md](REALTIME.md) for events.\n");
         for (size_t i = 0; i < COUNT(route_rows); i++) {
                 const struct route_row *r = &route_rows[i];
 

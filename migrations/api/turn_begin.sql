@@ -214,7 +214,7 @@ BEGIN
         END IF;
         may := lib.turn_live(a, c);
         IF may <> 'OK' THEN
-                RETURN lib.refuse(may);
+                RETURN lib.refuse(may, CASE may WHEN 'INVALID_TRANSITION' THEN 'the call is over' END);
         ELSIF lib.ai_budget(account_id, session_id, session_tokens, account_tokens) = 0 THEN
                 RETURN lib.refuse('TURN_BUDGET_SPENT');
         END IF;
