@@ -182,7 +182,9 @@ static void turn_over(struct gateway_ask *a) {
         if (status != STATUS_OK)
                 count_failure(status);
         say(a);
-        take_health(g, status, a->response.why);
+        if (!a->response
+                     .by_model) /* else whoever makes the model talk nonsense could have everybody's turns refused */
+                take_health(g, status, a->response.why);
         a->ev.end(a->arg, &a->response.end);
 }
 

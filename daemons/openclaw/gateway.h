@@ -64,7 +64,7 @@ const char *gateway_why(const struct gateway *g); /* why it is not: a constant t
 /* OK, or AI_NOT_CONFIGURED, AI_RESTING (the breaker is open), BUSY (openclaw_turns_max are under way), BODY_TOO_LARGE
  * (over 2 MB), INTERNAL (session's charset): then nothing was begun and end() is not called. One failure before the
  * first word that may be repeated is repeated once, if the deadlines allow. Failures count for the breaker, but
- * AI_EMPTY and AI_TOO_MUCH do not: the model's answers, not the gateway, brought them about. */
+ * AI_EMPTY, AI_TOO_MUCH and a call's arguments that are no JSON do not: the model, not the gateway, brought them about. */
 struct gateway_ask;
 enum status gateway_ask(struct gateway *g, const struct gateway_request *q, const struct gateway_events *ev,
                         void *arg, struct gateway_ask **ret);

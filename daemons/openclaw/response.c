@@ -167,7 +167,8 @@ static bool take_call(struct response *r, struct json item, size_t *sum) {
         *sum += arguments.n;
         if (*sum > GATEWAY_ARGUMENTS_MAX)
                 return too_much(r, "function calls over their limit");
-        if (!is_object(r, arguments))
+        r->by_model = !is_object(r, arguments);
+        if (r->by_model)
                 return garbled(r, "a function call's arguments are no JSON object");
         c->name = (struct slice){ arena_copy(&r->keep, name), name.n };
         c->arguments = (struct slice){ arena_copy(&r->keep, arguments), arguments.n };

@@ -17,6 +17,7 @@ struct response {
         const char *why;        /* for the log: a constant text; NULL: it completed */
         bool again;             /* another try may do better */
         bool words;             /* a word has arrived, told or not yet */
+        bool by_model;          /* it is the model that made no sense: that says nothing of the gateway */
         struct buf text;
         uint32_t told; /* bytes of it handed to delta() */
         uint32_t part; /* where the part that is arriving begins */

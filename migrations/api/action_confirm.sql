@@ -16,7 +16,8 @@ CREATE FUNCTION lib.confirmation_close(a lifeos.action, "to" text, actor_id text
               AND c.state = 'open'
 $$;
 
--- What the screen asks: the caller's own words under what only we may say.
+-- What the screen asks: the caller's own words under what only we may say. `details` says what would really be done: the
+-- question may be the model's, and may have little to do with it.
 CREATE FUNCTION lib.confirmation_ui(a lifeos.action, reason text, token text, at bigint, expires_at bigint,
                                     ui_event json) RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -24,9 +25,10 @@ DECLARE
         -- Of more than an event can hold nothing is shown.
         given json := CASE WHEN octet_length(ui_event::text) <= 32768 THEN ui_event -> 'payload' END;
         exact json := (lib.action_version(a)).arguments;
-        details text := lib.canonical('{action,callTimestamp,deliverableId,version}', ARRAY[
-                to_json(a.action_type)::text, lib.ms(at)::text, (exact -> 'deliverableId')::text,
-                (exact -> 'version')::text]);
+        details text := lib.canonical('{action,callTimestamp,content,deliverableId,recipient,version}', ARRAY[
+                to_json(a.action_type)::text, lib.ms(at)::text,
+                to_json(left(coalesce(exact ->> 'message', exact ->> 'messages'), 4096))::text,
+                (exact -> 'deliverableId')::text, (exact -> 'recipient')::text, (exact -> 'version')::text]);
         keys text[] := '{actionId,confirmationToken,details,expiresAt,riskTier,startedAt,timeout}';
         vals text[] := ARRAY[lib.js(a.action_id), lib.js(token), details, lib.ms(expires_at)::text,
                 lib.js(a.risk_tier), lib.ms(at)::text, lib.ms(expires_at - at)::text];

@@ -82,3 +82,10 @@ SELECT t.eq(e.status, 'OK') FROM t.end('s1', 't1', 'a', proposals => ('[{"kind":
         || repeat('x', 300000) || '"}}}]')::json) e;
 SELECT t.eq(t.is('q1'), 'requires_confirmation'), t.eq(t.payload('s1', 'action.requires_confirmation')::json #>> '{uiEvent,payload,message}', 'Shall I?'),
        t.ok((SELECT max(octet_length(e.payload::text)) FROM lifeos.event e) < 100000);
+
+--- whatever the model asks, the screen is told what would really be done: the words, and to whom they would go
+SELECT t.desk(), t.begin('s1', 't1');
+SELECT t.eq(e.status, 'OK') FROM t.end('s1', 't1', 'a', proposals => '[{"kind":"deliverable","deliverable":"outreach","data":{"recipient":"everybody","messages":["I resign"]}},
+        {"kind":"confirm","actionId":"q1","message":"Shall I save it?","uiEvent":{"type":"confirm.required","payload":{"actionId":"q1","message":"Shall I save it?","details":{"recipient":"you"}}}}]') e;
+SELECT t.eq(d ->> 'action' || ' ' || (d ->> 'recipient') || ' ' || (d ->> 'content'), 'outreach.requestSend everybody ["I resign"]')
+FROM (SELECT t.payload('s1', 'action.requires_confirmation')::json #> '{uiEvent,payload,details}') x(d);

@@ -156,6 +156,18 @@ TEST(a_model_with_nothing_to_say_does_not_open_the_breaker) {
         assert_int_equal(asked.status, STATUS_OK);
 }
 
+TEST(a_model_whose_arguments_make_no_sense_does_not_open_the_breaker) {
+        world("openclaw_failures_max = 1\n");
+        script(SLICE(SSE_HEAD TERMINAL("completed",
+                                       "{\"type\":\"function_call\",\"name\":\"propose_cv\",\"arguments\":\"{]\"}")));
+        ASK(&asked);
+        until(asked.ends > 0);
+        assert_int_equal(asked.status, STATUS_AI_GARBLED);
+        ASK(&asked);
+        until(asked.ends > 0);
+        assert_int_equal(asked.status, STATUS_OK);
+}
+
 TEST(the_start_warms_up_and_readiness_follows_the_last_turn) {
         world("openclaw_test_seconds = 1\n");
         assert_false(gateway_ready(gateway));
@@ -271,6 +283,7 @@ int main(void) {
                 T(failures_in_a_row_open_the_breaker_and_a_test_turn_closes_it),
                 T(a_success_between_them_starts_the_count_anew),
                 T(a_model_with_nothing_to_say_does_not_open_the_breaker),
+                T(a_model_whose_arguments_make_no_sense_does_not_open_the_breaker),
                 T(the_start_warms_up_and_readiness_follows_the_last_turn),
                 T(no_test_turn_runs_while_all_is_well),
                 T(an_end_may_begin_the_next),
