@@ -68,7 +68,7 @@ async function sound(s, n, events, outbox, deliverable) {
   [['sent', outbox, messageOf(n).data.body, 't'], ['made', deliverable, 'cv', 't'], ['confirmed', 'used', 'send', 't']]);
 }
 
-for (const victim of ['openclaw', 'writer', 'frontend@1', 'frontend@2', 'postgres'])
+for (const victim of ['openclaw', 'writer', 'frontend@1', 'frontend@1 frontend@2', 'postgres'])
   test(`kill -9 of ${victim} between asking, confirming and doing: each is done once, as it was confirmed`, scripted, async () => {
     await script({ match: mark, repeat: 1000, firstMs: 250, tools: [{ name: 'deliver_cv', args: { title: 'CV', data: { name: 'Ada Example', summary: 'Ten years of C.', experience: ['Meters'] }, markdown: '# Ada' } }] });
     const calls = await Promise.all(counted(8).map(() => newCall(token)));
@@ -79,7 +79,7 @@ for (const victim of ['openclaw', 'writer', 'frontend@1', 'frontend@2', 'postgre
     })).finally(() => { over = true; });
     await wait(150);
     for (let round = 0; round < 4 && !over; round++) {
-      await strike(victim);
+      await strike(...victim.split(' '));
       // As if the lease of whoever died were over.
       if (victim === 'openclaw') sql(`UPDATE lifeos.action SET lease_until = created_at WHERE lease_until IS NOT NULL AND account_id = '${account}'`);
       await wait(350); // it is back, and has begun something

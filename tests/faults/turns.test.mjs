@@ -70,7 +70,7 @@ async function told(s, text, r) {
 }
 
 /** Turns in every state while this dies; then each is asked for again until it is answered. */
-async function rounds(victim, { calls, expires = false }) {
+async function rounds(victims, { calls, expires = false }) {
   const began = await Promise.all(counted(calls).map(() => newCall(token)));
   const listener = new Listener(token, began[0].id);
   await listener.ready();
@@ -83,7 +83,7 @@ async function rounds(victim, { calls, expires = false }) {
     return { s, text, mark, headers, r };
   });
   await wait(calls * 100 - 150);
-  await strike(victim);
+  await strike(...victims);
   // As if the lease of whoever died were over.
   if (expires) sql(`UPDATE lifeos.turn SET lease_until = began_at WHERE status = 'running' AND account_id = '${account}'`);
   const done = await Promise.all(turns);
@@ -102,9 +102,9 @@ async function rounds(victim, { calls, expires = false }) {
 }
 
 /* The others lose nothing that began; half an answer whose runner died is not gone on from. */
-for (const [victim, options] of [['writer', { calls: 10 }], ['frontend@1', { calls: 10 }], ['frontend@2', { calls: 10 }], ['postgres', { calls: 10 }], ['openclaw', { calls: 10, expires: true }]])
+for (const [victim, options] of [['writer', { calls: 10 }], ['frontend@1', { calls: 10 }], ['frontend@1 frontend@2', { calls: 10 }], ['postgres', { calls: 10 }], ['openclaw', { calls: 10, expires: true }]])
   test(`kill -9 of ${victim} with turns in every state: each has one end, and all its words`, scripted, async (t) => {
-    const outcomes = await rounds(victim, options);
+    const outcomes = await rounds(victim.split(' '), options);
     t.diagnostic(outcomes.join(' '));
     if (victim !== 'openclaw') assert.ok(outcomes.every((o) => o === 'completed'), 'nothing that began was lost');
     assert.ok(outcomes.every((o) => o === 'completed' || o === 'TURN_INTERRUPTED'));
