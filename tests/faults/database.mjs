@@ -1,5 +1,6 @@
-// database.mjs - the database from behind: what it holds, and faults between its COMMIT and our hearing of it.
+// database.mjs - the appliance from behind: what its database holds, and faults between its COMMIT and our hearing of it.
 import { execFileSync, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { until } from '../contract/client.mjs';
 
 /** Rows of a query by the cluster's superuser, as arrays of text. */
@@ -15,6 +16,22 @@ export function holding(text) {
   const closed = new Promise((done) => { psql.on('close', done); });
   psql.stdin.write(`BEGIN; ${text};\n`);
   return () => { psql.stdin.end(); return closed; };
+}
+
+/** kill -9 of these at one moment, as soon as all of them run. */
+export async function strike(...names) {
+  const dir = process.env.LIFEOS_STACK_DIR;
+  const pidOf = (name) => {
+    try {
+      const pid = parseInt(readFileSync(name === 'postgres' ? `${dir}/pg/data/postmaster.pid` : `${dir}/pids/${name}`, 'utf8'), 10);
+      return process.kill(pid, 0) && pid;
+    } catch { return undefined; }
+  };
+  const pids = await until(`${names} to run`, () => {
+    const all = names.map(pidOf);
+    return all.every(Boolean) && all;
+  }, 30);
+  pids.forEach((pid) => process.kill(pid, 'SIGKILL'));
 }
 
 const quote = (text) => `'${text.replaceAll("'", "''")}'`;
