@@ -1,7 +1,7 @@
 --- what the model proposes becomes events in its order, questions last, and none of it is done
 SELECT t.create('s1'), t.begin('s1', 't1');
 SELECT t.eq(t.told(e), 'call.turn.owner_changed transcript.final call.turn.owner_changed transcript.final call.turn.timing '
-        'orchestration.action.requested action.proposed action.proposed action.proposed action.requires_confirmation'), t.eq(e.head, 11)
+        'orchestration.action.requested action.proposed action.proposed action.proposed action.requires_confirmation'), t.eq(e.head, 15)
 FROM t.end('s1', 't1', 'Here.', proposals => '[{"kind":"confirm","actionId":"ask1","message":"Shall I?","uiEvent":{"type":"confirm.required","payload":{"message":"Shall I?"}}},'
         '{"kind":"mode","activate":true,"mode":"cv","uiEvent":{"type":"mode.activate","payload":{"mode":"cv","context":{}}}},{"kind":"speaker","speaker":"antonio"},'
         '{"kind":"deliverable","deliverable":"cv","title":"My CV","data":{"name":"N"},"uiEvent":{"type":"deliverable.cv","payload":{"type":"cv","data":{"name":"N"}}}},'
