@@ -240,7 +240,7 @@ static struct chat *chat_new(struct frontend *f, const struct op_turn_run *m, en
         }
         c->f = f;
         c->spoke = c->since = text_mono_micros();
-        memcpy(c->message, "msg_", 4);
+        memcpy(c->message, "msg_", sizeof "msg_");
         text_hex(c->waiter.key, sizeof c->waiter.key, c->message + 4);
         if (OP_HAS(turn_run, m, conversation_id))
                 (void)slice_copy(m->conversation_id, c->conversation, sizeof c->conversation);

@@ -235,11 +235,11 @@ static bool add_waiter(struct action *a, const struct request *r) {
         return true;
 }
 
+/* Whoever of its people asked: to the writer all of this process is one runner, and the model is asked once. */
 static struct action *find(struct actions *all, const struct op_action_run *m) {
         struct action *a = all->first;
-        while (a != NULL &&
-               !(slice_eq(a->ask.account_id, m->account_id) && slice_eq(a->ask.session_id, m->session_id) &&
-                 slice_eq(a->ask.action_id, m->action_id) && slice_eq(a->ask.actor_id, m->actor_id)))
+        while (a != NULL && !(slice_eq(a->ask.account_id, m->account_id) &&
+                              slice_eq(a->ask.session_id, m->session_id) && slice_eq(a->ask.action_id, m->action_id)))
                 a = a->next;
         return a;
 }
@@ -267,7 +267,7 @@ static struct action *action_new(struct actions *all, const struct op_action_run
         if (a == NULL)
                 return NULL;
         a->all = all;
-        a->place = (struct place){ .go = go, .who = a };
+        a->place = (struct place){ .go = go, .who = a, .tenant = place_tenant(m->account_id) };
         a->until = text_mono_micros() + setting_int(SETTING_turn_queue_seconds) * 1000000;
         arena_init(&a->arena, 8192);
         arena_init(&a->run_arena, ACTION_RUN_MAX);

@@ -6,6 +6,7 @@
 #define SCRATCH_MAX    (64u << 20) /* an event of GATEWAY_STREAM_MAX, its values and its strings without escapes */
 #define KEEP_MAX       (GATEWAY_ARGUMENTS_MAX + (64u << 10))
 #define NAME_MAX_BYTES 128u
+#define TOKENS_MAX     1000000000 /* no answer has used more; sums of these do not overflow */
 
 /* What the gateway says when the model said nothing. */
 static const char stand_in[] = "No response from OpenClaw.";
@@ -125,7 +126,7 @@ static bool tokens(struct json usage, const char *name, int64_t *ret) {
         struct json v = json_get(usage, name);
         int64_t n = 0;
 
-        if (json_type(v) != JSON_NONE && (!json_int(v, &n) || n < 0))
+        if (json_type(v) != JSON_NONE && (!json_int(v, &n) || n < 0 || n > TOKENS_MAX))
                 return false;
         *ret = n;
         return true;

@@ -71,6 +71,7 @@ struct turn {
         bool incomplete, plain;
         char response_id[129], model[129];
         int64_t input_tokens, output_tokens;
+        size_t told, heard; /* bytes to the gateway, and of its words: what was used, if it does not say */
 };
 
 struct turns {

@@ -74,7 +74,7 @@ static void understood(struct turn *t, struct json reply) {
                 ended_before(t, reply);
         else if (!slice_is(state, "wait"))
                 turn_refuse(t, STATUS_INTERNAL);
-        else if (t->cancelled)
+        else if (t->cancelled || t->waiters == NULL)
                 turn_refuse(t, STATUS_TURN_CANCELLED);
         else
                 wait_more(t, reply);

@@ -25,8 +25,19 @@ void turn_refuse(struct turn *t, enum status s) {
 
 /* ---- how it ended ---- */
 
+/* A turn that is stopped before its end costs what it cost, or stopping in time would be a way around every budget: the
+ * gateway says how much only with the end, so it is guessed from the bytes. */
+static void guess_tokens(struct turn *t) {
+        const size_t bytes_per_token = 4;
+        if (t->input_tokens > 0 || t->output_tokens > 0 || (t->heard == 0 && t->status != STATUS_TURN_CANCELLED))
+                return;
+        t->input_tokens = (int64_t)(t->told / bytes_per_token);
+        t->output_tokens = (int64_t)(t->heard / bytes_per_token);
+}
+
 void turn_finish(struct turn *t, enum status how) {
         t->status = how;
+        guess_tokens(t);
         t->done = text_mono_micros();
         if (t->asked == 0)
                 t->asked = t->done;

@@ -37,6 +37,7 @@ static const struct uitag_events tag_events = { on_text, on_tag };
 static void on_delta(void *arg, struct slice text) {
         struct turn *t = arg;
         int64_t began = text_mono_micros();
+        t->heard += text.n;
         uitag_feed(&t->tags, text);
         turn_store(t);
         stat_observe(STAT_turn_delta_delay, text_mono_micros() - began);
@@ -114,6 +115,7 @@ static enum status ask(struct turn *t, struct json run) {
                         .total_ms = (unsigned)setting_int(SETTING_turn_seconds) * 1000,
                 };
                 s = gateway_ask(t->all->gateway, &q, &events, t, &t->gateway);
+                t->told = s == STATUS_OK ? body.n : 0;
         }
         arena_free(&a);
         buf_free(&body);

@@ -11,8 +11,10 @@ static void tell(struct turn *t, const struct waiter *w, const char *type, struc
         OP_SET(turn_event, &m, actor_id, t->ask.actor_id);
         OP_SET(turn_event, &m, command_id, slice_of(w->command));
         OP_SET(turn_event, &m, type, slice_of(type));
-        if (text.n > 0)
+        if (text.n > 0) { /* always the last of what is shown */
+                OP_SET(turn_event, &m, offset, (int64_t)(t->shown.n - text.n));
                 OP_SET(turn_event, &m, text, text);
+        }
         if (payload.n > 0)
                 OP_SET(turn_event, &m, payload, payload);
         if (w->stream && op_check(OP_turn_event, &m) == 0)

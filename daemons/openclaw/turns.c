@@ -202,6 +202,7 @@ static void admit(struct turn *t) {
                 turn_refuse(t, STATUS_TURN_QUEUE_FULL);
                 return;
         }
+        t->place.tenant = place_tenant(t->ask.account_id);
         enum status s = place_join(&t->all->places, &t->place);
         if (s != STATUS_OK) {
                 turn_refuse(t, s);
@@ -293,20 +294,18 @@ static void abandon(struct turn *t) {
         }
 }
 
-/* Takes out who matches; a turn that loses its last one is abandoned. */
-static void remove_waiters(struct turn *t, bool (*matches)(const struct waiter *w, const void *arg),
-                           const void *arg) {
+/* Takes out who came this way, and with this command if there is one. True: nobody waits any more. */
+static bool remove_waiters(struct turn *t, const struct channel *from, const struct slice *command) {
         bool removed = false;
         for (struct waiter **at = &t->waiters; *at != NULL;) {
-                if (!matches(*at, arg)) {
+                if ((*at)->request.from != from || (command != NULL && !slice_is(*command, (*at)->command))) {
                         at = &(*at)->next;
                         continue;
                 }
                 drop_waiter(at);
                 removed = true;
         }
-        if (removed && t->waiters == NULL)
-                abandon(t);
+        return removed && t->waiters == NULL;
 }
 
 /* Abandoning one turn may carry others of its conversation on, never away: the next one stays. */
@@ -318,27 +317,24 @@ static void each(struct turns *all, void (*fn)(struct turn *t, const void *arg),
                 }
 }
 
-static bool by_command(const struct waiter *w, const void *arg) {
-        const struct op_turn_left *m = arg;
-        return slice_is(m->command_id, w->command);
-}
-
+/* One of two frontends may say so of a command that the other one's client still waits for. */
 static void leave(struct turn *t, const void *arg) {
-        const struct op_turn_left *m = arg;
-        if (slice_eq(t->ask.account_id, m->account_id) && slice_eq(t->ask.actor_id, m->actor_id))
-                remove_waiters(t, by_command, m);
+        const struct request *r = arg;
+        const struct op_turn_left *m = r->msg;
+        if (slice_eq(t->ask.account_id, m->account_id) && slice_eq(t->ask.actor_id, m->actor_id) &&
+            remove_waiters(t, r->from, &m->command_id))
+                abandon(t);
 }
 
 void turns_left(struct turns *all, const struct request *r) {
-        each(all, leave, r->msg);
+        each(all, leave, r);
 }
 
-static bool by_channel(const struct waiter *w, const void *arg) {
-        return w->request.from == arg;
-}
-
+/* Nobody has left: who waited there asks again, and what has begun is answered then. */
 static void lose(struct turn *t, const void *arg) {
-        remove_waiters(t, by_channel, arg);
+        if (remove_waiters(t, arg, NULL) &&
+            (t->state == TURN_WAITING || t->state == TURN_FOLLOWING || t->state == TURN_PAUSED))
+                abandon(t);
 }
 
 void turns_down(struct turns *all, struct channel *c) {

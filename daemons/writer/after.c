@@ -11,11 +11,12 @@
 #define STOP_MAX 1024u
 
 static const struct {
-        bool counts;       /* a good end */
-        bool results;      /* by the word in the reply's `result` */
-        bool access;       /* a good end changes what somebody may do */
         const char *stops; /* the member that names the turn which, if "stopped", its runner is to end */
         enum stat_id counter;
+        bool counts;  /* a good end */
+        bool results; /* by the word in the reply's `result` */
+        bool access;  /* a good end changes what somebody may do */
+        bool action;  /* answers a request for an action: executed, failed, blocked or refused */
 } after[OP_COUNT] = {
         [OP_session_reconnect] = { .counts = true, .counter = STAT_reconnects },
         [OP_checkpoint] = { .counts = true, .counter = STAT_checkpoints },
@@ -24,6 +25,9 @@ static const struct {
         [OP_session_sweep] = { .results = true, .counter = STAT_sweeps }, /* the one-shot does not live to report */
         [OP_account_set] = { .access = true },
         [OP_key_revoke] = { .access = true },
+        [OP_action_execute] = { .action = true },
+        [OP_action_confirm] = { .action = true },
+        [OP_action_end] = { .action = true },
         [OP_turn_stop] = { .stops = "turnId" },
         [OP_turn_begin] = { .stops = "running" },
 };
@@ -85,11 +89,28 @@ static void count_result(enum stat_id counter, const struct rows_reply *r) {
         stat_add_word(counter, word, 1);
 }
 
+/* One that is pending is counted when it ends. */
+static void count_action(const struct rows_reply *r) {
+        static const char pending[] = "{\"ok\":true,\"pending\":true";
+        bool waits = r->body.n >= sizeof pending - 1 && memcmp(r->body.p, pending, sizeof pending - 1) == 0;
+
+        if (r->status == STATUS_OK && waits)
+                return;
+        stat_add_word(STAT_actions,
+                      r->status == STATUS_OK                        ? "executed"
+                      : r->status == STATUS_SAFETY_BLOCKED          ? "blocked"
+                      : r->status == STATUS_ACTION_EXECUTION_FAILED ? "failed"
+                                                                    : "refused",
+                      1);
+}
+
 void after_answer(struct hub *hub, const struct ask *a, const struct rows_reply *r) {
         bool good = r->status == STATUS_OK;
 
         if (after[a->op].results)
                 count_result(after[a->op].counter, r);
+        if (after[a->op].action)
+                count_action(r);
         if (after[a->op].counts && good)
                 stat_add(after[a->op].counter, 1);
         if (after[a->op].access && good && r->account.n)

@@ -1,4 +1,4 @@
-/* policy.c - prints migrations/api/05_policy.sql from policy/actions.def. */
+/* policy.c - prints migrations/api/05_policy.sql from policy/actions.def and common/status.def. */
 #include "policy.h"
 
 #include <ctype.h>
@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "buf.h"
+#include "status.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -61,6 +62,21 @@ static void argument_rows(struct buf *b) {
         }
 }
 
+static void retryable(void) {
+        bool first = true;
+
+        printf("\n-- Would trying again help? As every answer says it.\n"
+               "CREATE FUNCTION lib.retryable(code text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$\n"
+               "        SELECT code = ANY ('{");
+        for (int s = 0; s < STATUS_COUNT; s++) {
+                if (status_row((enum status)s)->retry != RETRYABLE)
+                        continue;
+                printf("%s\n                %s", first ? "" : ",", status_row((enum status)s)->name);
+                first = false;
+        }
+        printf("}'::text[])\n$$;\n");
+}
+
 void policy_sql(void) {
         struct buf a, b, both;
         unsigned char h[crypto_hash_sha256_BYTES];
@@ -76,7 +92,7 @@ void policy_sql(void) {
         crypto_hash_sha256(h, (const unsigned char *)both.p, both.n);
         text_hex(h, sizeof h, hex);
         printf("-- 05_policy.sql - what the assistant and its users may have done, and who has to say yes.\n"
-               "--\n-- Generated from policy/actions.def; do not edit.\n\n"
+               "--\n-- Generated from policy/actions.def and common/status.def; do not edit.\n\n"
                "CREATE FUNCTION lib.action_types()\n"
                "RETURNS TABLE (action_type text, tier text, rule text, does text, kind text, seconds bigint)\n"
                "LANGUAGE sql IMMUTABLE AS $$\n        VALUES%.*s\n$$;\n\n",
@@ -89,6 +105,7 @@ void policy_sql(void) {
                "CREATE FUNCTION lib.policy_version() RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'policy_%.16s' "
                "$$;\n",
                hex);
+        retryable();
         buf_free(&a);
         buf_free(&b);
         buf_free(&both);

@@ -1,6 +1,6 @@
 -- 05_policy.sql - what the assistant and its users may have done, and who has to say yes.
 --
--- Generated from policy/actions.def; do not edit.
+-- Generated from policy/actions.def and common/status.def; do not edit.
 
 CREATE FUNCTION lib.action_types()
 RETURNS TABLE (action_type text, tier text, rule text, does text, kind text, seconds bigint)
@@ -58,3 +58,33 @@ $$;
 
 -- Another policy has another name: what was confirmed under the old one is asked again.
 CREATE FUNCTION lib.policy_version() RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'policy_8c0a06215a11d6ca' $$;
+
+-- Would trying again help? As every answer says it.
+CREATE FUNCTION lib.retryable(code text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+        SELECT code = ANY ('{
+                REQUEST_TIMEOUT,
+                RATE_LIMITED,
+                LIVEKIT_UNAVAILABLE,
+                BUSY,
+                WRITER_UNAVAILABLE,
+                WEBHOOK_UNAVAILABLE,
+                DATABASE_UNAVAILABLE,
+                NOT_READY,
+                INTERNAL,
+                TOO_MANY_STREAMS,
+                OPENCLAW_UNAVAILABLE,
+                AI_UNREACHABLE,
+                AI_RATE_LIMITED,
+                AI_FAILED,
+                AI_CUT_OFF,
+                AI_GARBLED,
+                AI_TIMEOUT,
+                AI_TOO_MUCH,
+                AI_EMPTY,
+                AI_RESTING,
+                TURN_BUSY,
+                TURN_QUEUE_FULL,
+                TURN_INTERRUPTED,
+                CONVERSATION_BUSY,
+                ACTION_EXECUTION_FAILED}'::text[])
+$$;

@@ -21,7 +21,8 @@ CREATE FUNCTION lib.confirmation_ui(a lifeos.action, reason text, token text, at
                                     ui_event json) RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-        given json := ui_event -> 'payload';
+        -- Of more than an event can hold nothing is shown.
+        given json := CASE WHEN octet_length(ui_event::text) <= 32768 THEN ui_event -> 'payload' END;
         exact json := (lib.action_version(a)).arguments;
         details text := lib.canonical('{action,callTimestamp,deliverableId,version}', ARRAY[
                 to_json(a.action_type)::text, lib.ms(at)::text, (exact -> 'deliverableId')::text,

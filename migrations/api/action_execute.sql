@@ -81,15 +81,9 @@ BEGIN
                 a.decided_by := actor_id;
         END IF;
         a.sequences := a.sequences || lib.action_emit(a, actor_id, 'action.failed', '{code,message,retryable}',
-                ARRAY[lib.js(code), lib.js(message), lib.action_retryable(code)::text]);
+                ARRAY[lib.js(code), lib.js(message), lib.retryable(code)::text]);
         RETURN a;
 END $$;
-
--- Would asking once more help? As common/status.def has it for the codes an action can fail with.
-CREATE FUNCTION lib.action_retryable(code text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
-        SELECT code = 'ACTION_EXECUTION_FAILED'
-               OR code ~ '^AI_' AND code NOT IN ('AI_NOT_CONFIGURED', 'AI_TLS_FAILED', 'AI_REFUSED')
-$$;
 
 -- ---- what is done ----
 

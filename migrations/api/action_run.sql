@@ -1,13 +1,33 @@
 -- action_run.sql - actions that the AI carries out: taken by a process for a while, ended with a deliverable or without.
 
--- The newest messages of a conversation, the oldest of them first.
+-- The newest messages of a conversation, the oldest of them first; not over 512 KiB of them.
 CREATE FUNCTION lib.action_history(account_id text, session_id text) RETURNS text LANGUAGE sql STABLE AS $$
-        SELECT '[' || coalesce(string_agg(lib.canonical('{role,content}', ARRAY[to_json(m.role)::text,
-                       to_json(m.content)::text]), ',' ORDER BY m.ordinal), '') || ']'
-        FROM (SELECT x.role, x.content, x.ordinal FROM lifeos.message x
-              WHERE x.account_id = $1 AND x.conversation_id = $2 AND x.state <> 'arriving' AND x.content <> ''
-              ORDER BY x.ordinal DESC LIMIT 30) m
+        SELECT '[' || coalesce(string_agg(m.entry, ',' ORDER BY m.ordinal), '') || ']'
+        FROM (SELECT w.entry, w.ordinal, sum(octet_length(w.entry)) OVER (ORDER BY w.ordinal DESC) AS size
+              FROM (SELECT x.ordinal, lib.canonical('{role,content}', ARRAY[to_json(x.role)::text,
+                           to_json(x.content)::text]) AS entry
+                    FROM lifeos.message x
+                    WHERE x.account_id = $1 AND x.conversation_id = $2 AND x.state <> 'arriving' AND x.content <> ''
+                    ORDER BY x.ordinal DESC LIMIT 30) w) m
+        WHERE m.size <= 524288
 $$;
+
+-- The version it starts from. A runner that asks again, as it does to stay alive, is shown what it was shown: its result
+-- must not follow a version it never saw.
+CREATE FUNCTION lib.action_shown(a lifeos.action, runner text, actor_id text, actor_role text)
+RETURNS lifeos.deliverable_version LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+        v lifeos.deliverable_version;
+BEGIN
+        IF a.runner = action_shown.runner THEN
+                SELECT * INTO v FROM lifeos.deliverable_version x WHERE x.account_id = a.account_id
+                       AND x.deliverable_id = a.deliverable_id AND x.version = a.deliverable_version;
+                RETURN v;
+        END IF;
+        RETURN lib.action_deliverable(a.account_id, a.session_id,
+                                      (lib.action_policy(a.account_id, a.action_type)).kind,
+                                      (lib.action_version(a)).arguments, actor_id, actor_role);
+END $$;
 
 -- What whoever carries it out must know; v: the deliverable's version it starts from, if it has one.
 CREATE FUNCTION lib.action_task(a lifeos.action, v lifeos.deliverable_version, tokens bigint) RETURNS json
@@ -79,8 +99,7 @@ BEGIN
         ELSIF tokens <= 0 THEN
                 RETURN lib.refuse('TURN_BUDGET_SPENT');
         END IF;
-        v := lib.action_deliverable(account_id, session_id, policy.kind, (lib.action_version(a)).arguments, actor_id,
-                                    actor_role);
+        v := lib.action_shown(a, runner, actor_id, actor_role);
         a.runner := runner;
         a.lease_until := lib.now() + lease_ms * 1000;
         a.deliverable_id := v.deliverable_id;
@@ -132,7 +151,7 @@ BEGIN
         ELSIF a.ended_at IS NOT NULL THEN
                 RETURN lib.action_answer(a);
         END IF;
-        PERFORM lib.ai_spend(account_id, session_id, input_tokens + output_tokens);
+        PERFORM lib.ai_spend(account_id, session_id, lib.tokens_sum(input_tokens, output_tokens));
         IF outcome = 'completed' THEN
                 a := lib.action_store(a, title, markdown, data, model, config, duration_ms);
         ELSE

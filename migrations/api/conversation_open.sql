@@ -32,7 +32,7 @@ BEGIN
         END IF;
 END $$;
 
--- The conversation, made if it is new; its stream is held from here. Somebody who makes it at the same moment makes one
+-- The conversation, made if it is new; its stream is held from here. It is its stream's user's, whoever speaks first. Somebody who makes it at the same moment makes one
 -- of the two fail, and be repeated.
 CREATE FUNCTION lib.conversation_open(account_id text, conversation_id text, kind text, user_id text, persona text)
 RETURNS lifeos.conversation LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -54,7 +54,9 @@ BEGIN
         END IF;
         INSERT INTO lifeos.conversation AS o (account_id, conversation_id, kind, user_id, persona, id_salt, created_at,
                                               updated_at)
-        VALUES (account_id, conversation_id, kind, user_id, persona,
+        VALUES (account_id, conversation_id, kind,
+                (SELECT s.user_id FROM lifeos.stream s WHERE s.account_id = account_id AND s.stream_id = conversation_id),
+                persona,
                 coalesce((SELECT k.id_salt FROM lifeos.call_session k
                           WHERE k.account_id = account_id AND k.session_id = conversation_id), lib.random16()), at, at)
         RETURNING * INTO STRICT c;
@@ -83,6 +85,10 @@ BEGIN
         RETURN greatest(least(nullif(session_tokens, 0) - coalesce(used, 0), nullif(per_day, 0) - coalesce(used_today, 0)),
                         CASE WHEN session_tokens > 0 OR per_day > 0 THEN 0 END);
 END $$;
+
+-- Of one answer. A gateway may say anything; what it says must not make the sums overflow, now or later.
+CREATE FUNCTION lib.tokens_sum(input_tokens bigint, output_tokens bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS
+$$ SELECT least($1, 1000000000) + least($2, 1000000000) $$;
 
 -- What was used, on both accounts. The caller holds the stream.
 CREATE FUNCTION lib.ai_spend(account_id text, conversation_id text, tokens bigint) RETURNS void

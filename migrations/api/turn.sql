@@ -97,10 +97,6 @@ CREATE FUNCTION lib.turn_stored(t lifeos.turn) RETURNS text LANGUAGE sql VOLATIL
                                AND m.ordinal = t.agent_ordinal), '')
 $$;
 
--- May the client try again? As common/status.def says of these.
-CREATE FUNCTION lib.turn_retryable(code text) RETURNS boolean LANGUAGE sql IMMUTABLE AS
-$$ SELECT code NOT IN ('AI_NOT_CONFIGURED', 'TURN_BUDGET_SPENT', 'TURN_CANCELLED') $$;
-
 -- Ends a turn that did not complete: what was said is kept and marked, the rest is an error or a stop. words: all that
 -- was said; NULL: what is stored.
 CREATE FUNCTION lib.turn_close(c lifeos.conversation, t lifeos.turn, code text, why text, words text, speaker text)
@@ -118,7 +114,7 @@ BEGIN
                 t.sequences := t.sequences || lib.turn_tell(c, t, 'call.error', '',
                         lib.object('{callId,code,message,retryable}',
                                    ARRAY[lib.js(c.conversation_id), lib.js(code), lib.js(coalesce(why, code)),
-                                         lib.turn_retryable(code)::text])::text, at);
+                                         lib.retryable(code)::text])::text, at);
         END IF;
         t.sequences := array_remove(t.sequences, NULL);
         t.status := CASE code WHEN 'TURN_CANCELLED' THEN 'cancelled' ELSE 'failed' END;

@@ -202,6 +202,12 @@ BEGIN
                 RETURN lib.refuse(may);
         END IF;
         t := lib.turn_lock(account_id, session_id, turn_id);
+        IF may = 'new' THEN -- somebody else's, made since then?
+                may := lib.turn_may(a);
+        END IF;
+        IF may NOT IN ('OK', 'new') THEN
+                RETURN lib.refuse(may);
+        END IF;
         c := lib.conversation_of(account_id, session_id);
         IF t.status IS NOT NULL AND c.deleted_at IS NULL THEN
                 RETURN lib.turn_again(a, c, t);

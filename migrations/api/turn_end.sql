@@ -108,7 +108,7 @@ BEGIN
         t.model := model;
         t.input_tokens := input_tokens;
         t.output_tokens := output_tokens;
-        PERFORM lib.ai_spend(account_id, session_id, input_tokens + output_tokens);
+        PERFORM lib.ai_spend(account_id, session_id, lib.tokens_sum(input_tokens, output_tokens));
         IF t.stop_at IS NOT NULL OR outcome = 'cancelled' THEN
                 -- Who was told that it is stopped is not told something else afterwards.
                 t := lib.turn_close(c, t, 'TURN_CANCELLED', coalesce(message, 'the turn was stopped'), text, speaker);

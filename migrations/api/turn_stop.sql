@@ -38,7 +38,9 @@ BEGIN
                 PERFORM lib.turn_mark(account_id, actor_id, actor_role, which, t.turn_id);
         END IF;
         RETURN lib.receipt_put(account_id, actor_id, command_id, command_hash, 'turn_stop', which, NULL,
-                               lib.object('{ok,turnId,stopped,sessionId}',
+                               lib.object('{ok,turnId,stopped,conversationId}'::text[]
+                                          || CASE see.kind WHEN 'call' THEN '{sessionId}'::text[] END,
                                           ARRAY['true', lib.js(coalesce(turn_id, t.turn_id)),
-                                                coalesce(stopped, false)::text, lib.js(which)]));
+                                                coalesce(stopped, false)::text, lib.js(which)]
+                                          || CASE see.kind WHEN 'call' THEN ARRAY[lib.js(which)] END));
 END $$;

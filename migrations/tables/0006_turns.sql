@@ -261,14 +261,28 @@ CREATE TABLE lifeos.voice_approval (
         PRIMARY KEY (account_id, policy_approval_id)
 );
 
+-- Are the columns named gone, and all others as they were? Compared as JSON text, never as jsonb: that cannot hold every
+-- number a client may spell, and what it cannot hold could never be forgotten.
+CREATE FUNCTION lifeos.only_forgets(before json, after json, forgotten text[]) RETURNS boolean LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp AS $$
+        SELECT bool_and(n.value::text = CASE WHEN n.key = ANY (forgotten) THEN 'null' ELSE o.value::text END)
+        FROM json_each(before) o JOIN json_each(after) n ON n.key = o.key
+$$;
+CREATE OR REPLACE FUNCTION lifeos.append_only() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+        IF TG_OP = 'UPDATE' AND TG_TABLE_NAME = 'event' THEN
+                IF lifeos.only_forgets(row_to_json(OLD), row_to_json(NEW), '{payload,salt}') THEN
+                        RETURN NEW;
+                END IF;
+        END IF;
+        RAISE EXCEPTION 'lifeos.% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
+END $$;
+
 -- Append-only but for the columns named: those may be forgotten (set to NULL), all else stays as it is.
 CREATE FUNCTION lifeos.forget_only() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-        gone jsonb;
 BEGIN
         IF TG_OP = 'UPDATE' THEN
-                SELECT jsonb_object_agg(a, NULL) INTO gone FROM unnest(TG_ARGV) a;
-                IF to_jsonb(NEW) = to_jsonb(OLD) || gone THEN
+                IF lifeos.only_forgets(row_to_json(OLD), row_to_json(NEW), TG_ARGV) THEN
                         RETURN NEW;
                 END IF;
         END IF;

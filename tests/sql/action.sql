@@ -281,3 +281,30 @@ SELECT t.eq(b ->> 'aiTokensPerDay' || (b ->> 'actionRules') || (b -> 'deliveryUr
 SELECT t.eq((api.account_set('c4', 'acc', NULL, NULL, NULL, x, NULL, NULL, '\x01')).status, 'INVALID_REQUEST', x)
 FROM unnest('{http://a.example/,ftp://x,https://,"https://u:p@a.example/",http://127.0.0.1.evil.example/,http://127.0.0.1@evil/,https://a b,javascript:1}'::text[]) x;
 SELECT t.eq((api.account_set('c5', 'acc', NULL, NULL, NULL, x, NULL, NULL, '\x01')).status, 'OK', x) FROM unnest('{http://127.0.0.1:8080/x,http://[::1]:1/,http://localhost/?a=b,https://a.example:8443/p?q#f}'::text[]) x LIMIT 1;
+
+--- what its runner was shown is what its result follows: a sign of life shows nothing newer, and overwrites nobody's edit
+SELECT t.desk(), t.deliverable('d1', 'one', session => 's1', role => 'owner'), t.ask('a1', 'cv.edit', '{"deliverableId":"d1"}');
+SELECT t.eq((t.begin_action('a1')).body #>> '{deliverable,markdown}', 'one'), t.eq((t.put('d1', 1, 'mine', role => 'owner')).status, 'OK');
+SELECT t.eq(b.body #>> '{deliverable,markdown}', 'one', 'asked again by the same runner') FROM t.begin_action('a1') b;
+SELECT t.eq((t.end_action('a1')).status, 'DELIVERABLE_CONFLICT'), t.eq((SELECT d.latest FROM lifeos.deliverable d), 2);
+SELECT t.ask('a3', 'cv.generate', '{}'), t.begin_action('a3');
+SELECT t.eq((t.begin_action('a3')).body ->> 'deliverable', NULL), t.eq((t.end_action('a3')).status, 'OK');
+SELECT t.eq((SELECT count(*) FROM lifeos.deliverable), 2);
+
+--- of a runner whose time was over the next one is shown what is the latest then
+SELECT t.desk(), t.deliverable('d1', 'one', session => 's1', role => 'owner'), t.ask('a1', 'cv.edit', '{"deliverableId":"d1"}'), t.begin_action('a1', 'r1', 1000);
+UPDATE lifeos.action SET lease_until = lib.now() - 1;
+SELECT t.put('d1', 1, 'mine', role => 'owner');
+SELECT t.eq((t.begin_action('a1', 'r2')).body #>> '{deliverable,markdown}', 'mine'), t.eq((t.end_action('a1', 'r2')).status, 'OK');
+
+--- whatever numbers its payload spells, an action can be forgotten
+SELECT t.desk(), t.ask('a1', 'cv.generate', '{"data":{"n":1e999999}}');
+UPDATE lifeos.action SET lease_until = NULL;
+SELECT t.eq((api.event_erase(t.command(), 'acc', 's1', NULL, NULL, '\x01')).status, 'OK');
+SELECT t.eq((SELECT count(*) FROM lifeos.action_version v WHERE v.arguments IS NOT NULL), 0);
+
+--- what an action is told of the conversation is bounded
+SELECT t.create('s1'), t.ask('a1', 'cv.generate', '{}');
+SELECT t.begin('s1', 't' || i, 'q'), t.end('s1', 't' || i, repeat(chr(1), 60000) || i) FROM generate_series(1, 12) i;
+SELECT t.ok(octet_length(b.body::text) < 1200000, octet_length(b.body::text)::text), t.ok(json_array_length(b.body -> 'history') BETWEEN 2 AND 24),
+       t.ok(b.body -> 'history' -> -1 ->> 'content' LIKE '%12', 'the newest are there') FROM t.begin_action('a1') b;

@@ -74,7 +74,7 @@ SELECT t.eq((SELECT a.status FROM lifeos.account a WHERE a.account_id = 'fresh')
 
 --- stop marks the running turn, whose runner hears of it with its next words and ends it
 SELECT t.create('s1'), t.begin('s1', 't1'), t.add('s1', 't1', 0, 'I');
-SELECT t.eq(s.status || s.body::text || s.account_id || s.session_id, 'OK{"ok":true,"turnId":"t1","stopped":true,"sessionId":"s1"}accs1') FROM t.stop('s1', call => true) s;
+SELECT t.eq(s.status || s.body::text || s.account_id || s.session_id, 'OK{"ok":true,"turnId":"t1","stopped":true,"conversationId":"s1","sessionId":"s1"}accs1') FROM t.stop('s1', call => true) s;
 SELECT t.eq((t.add('s1', 't1', 1, ' go')).body ->> 'stop', 'true'), t.eq((t.add('s1', 't1', 4, NULL)).body ->> 'stop', 'true'), t.eq(t.turn('t1'), 'running 1');
 SELECT t.eq((t.end('s1', 't1', 'I go on', 'cancelled', code => 'TURN_CANCELLED')).status, 'TURN_CANCELLED'), t.eq(t.says('s1'), 'u:complete:hello | a:cut:I go on');
 SELECT t.eq((SELECT string_agg(a.actor_id || a.detail, ' ') FROM lifeos.audit a WHERE a.action = 'turn_stop'), 'u1{"turnId":"t1"}'), t.eq(t.chains(), 'whole');
@@ -90,13 +90,13 @@ SELECT t.begin('c1', 't1', chat => true), t.end('c1', 't1', 'a'), t.begin('c2', 
 SELECT t.turns() AS before \gset
 SELECT t.eq((t.stop('c9')).status, 'CONVERSATION_NOT_FOUND'), t.eq((t.stop('s9', call => true)).status, 'SESSION_NOT_FOUND'), t.eq((t.stop(NULL)).status, 'INVALID_REQUEST');
 SELECT t.eq(t.turns(), :'before');
-SELECT t.eq((t.stop('c1')).body::text, '{"ok":true,"turnId":null,"stopped":false,"sessionId":"c1"}'), t.eq((t.stop('c1', 't1')).body::text, '{"ok":true,"turnId":"t1","stopped":false,"sessionId":"c1"}'),
+SELECT t.eq((t.stop('c1')).body::text, '{"ok":true,"turnId":null,"stopped":false,"conversationId":"c1"}'), t.eq((t.stop('c1', 't1')).body::text, '{"ok":true,"turnId":"t1","stopped":false,"conversationId":"c1"}'),
        t.eq((t.stop('c2', 't9')).body ->> 'stopped', 'false'), t.eq((t.stop('c2', 't2')).body ->> 'stopped', 'true');
 SELECT t.eq((SELECT count(*) FROM lifeos.audit a WHERE a.action = 'turn_stop'), 1);
 
 --- the same stop again has its first answer, also when another turn runs by then
 SELECT t.begin('c1', 't1', chat => true), t.stop('c1', command => 'x'), t.end('c1', 't1', 'a', 'cancelled'), t.begin('c1', 't2', chat => true);
-SELECT t.eq((t.stop('c1', command => 'x')).body::text, '{"ok":true,"turnId":"t1","stopped":true,"sessionId":"c1"}');
+SELECT t.eq((t.stop('c1', command => 'x')).body::text, '{"ok":true,"turnId":"t1","stopped":true,"conversationId":"c1"}');
 SELECT t.eq((t.add('c1', 't2', 0, 'a')).body ->> 'stop', 'false');
 
 --- who replaces a turn has it stopped, waits for its end, and then runs

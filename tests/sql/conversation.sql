@@ -104,3 +104,16 @@ SELECT t.eq((SELECT count(*) FROM lifeos.turn o WHERE o.answer IS NOT NULL), 1),
 SELECT t.eq((t.begin('s1', 't1', 'sekret one')).body ->> 'state' || coalesce((t.begin('s1', 't1', 'sekret one')).body ->> 'answer', '-'), 'done-', 'it is known still');
 SELECT t.eq(g.body #>> '{messages,0,content}' || (g.body ->> 'hasMore'), 'twofalse') FROM api.conversation_get('acc', 'u1', 'owner', 's1', NULL, NULL) g;
 SELECT t.begin('c1', 't1', chat => true), t.eq((t.erase('c1')).status, 'OK', 'of a chat as well'), t.eq(t.says('c1'), 'u:complete:hello', 'but not under a turn that runs');
+
+--- a call's conversation and its drafts are its user's, whoever speaks in it first
+SELECT t.create('s1', role => 'member');
+SELECT t.begin('s1', 't1', who => 'boss', role => 'owner'), t.end('s1', 't1', 'a', proposals => '[{"kind":"deliverable","deliverable":"cv","data":{"name":"A"}}]');
+SELECT t.eq((SELECT c.user_id FROM lifeos.conversation c), 'u1'), t.eq((SELECT d.user_id FROM lifeos.deliverable d), 'u1');
+SELECT t.eq((api.conversation_list('acc', 'u1', 'member', NULL, NULL)).body #>> '{conversations,0,conversationId}', 's1');
+
+--- whatever numbers were spelled in it, a chat is forgotten: actions, their events, what the model put in
+SELECT t.begin('c1', 't1', chat => true), t.end('c1', 't1', 'a', proposals => '[{"kind":"mode","activate":true,"mode":"cv","uiEvent":{"type":"mode.activate","payload":{"mode":"cv","context":{"n":1e999999}}}}]');
+SELECT t.ask('a1', 'cv.generate', '{"data":{"n":-1e999999}}', session => 'c1');
+UPDATE lifeos.action SET lease_until = NULL;
+SELECT t.eq(r.status || (r.body ->> 'more'), 'OKfalse') FROM api.conversation_delete('acc', 'u1', 'member', 'd1', 'c1', '\x01') r;
+SELECT t.eq((SELECT count(*) FROM lifeos.event e WHERE e.payload IS NOT NULL), 0), t.eq((SELECT count(*) FROM lifeos.action_version v WHERE v.arguments IS NOT NULL), 0);

@@ -75,3 +75,10 @@ SELECT t.eq(t.told(e), 'call.turn.owner_changed transcript.final call.turn.owner
 INSERT INTO lifeos.voice_approval VALUES ('acc', 'va_1', 'antonio', 'voice.clone.antonio', 'g', 'boss', 1, NULL, NULL, NULL);
 SELECT t.begin('s1', 't2');
 SELECT t.eq(json_array_length((t.end('s1', 't2', 'x')).body -> 'events'), 5);
+
+--- a question that brings more along than an event can hold is asked without it
+SELECT t.create('s1'), t.begin('s1', 't1');
+SELECT t.eq(e.status, 'OK') FROM t.end('s1', 't1', 'a', proposals => ('[{"kind":"confirm","actionId":"q1","message":"Shall I?","uiEvent":{"type":"confirm.required","payload":{"message":"Shall I?","x":"'
+        || repeat('x', 300000) || '"}}}]')::json) e;
+SELECT t.eq(t.is('q1'), 'requires_confirmation'), t.eq(t.payload('s1', 'action.requires_confirmation')::json #>> '{uiEvent,payload,message}', 'Shall I?'),
+       t.ok((SELECT max(octet_length(e.payload::text)) FROM lifeos.event e) < 100000);

@@ -66,8 +66,8 @@ SELECT t.eq(e.status, 'AI_FAILED'), t.eq(t.told(e), 'call.turn.owner_changed tra
 SELECT t.eq(t.says('s1'), 'u:complete:hello'), t.eq((t.begin('s1', 't2')).body ->> 'state', 'run');
 
 --- codes say whether to try again as the table of statuses does
-SELECT t.eq(string_agg(code || lib.turn_retryable(code), ' '), 'AI_NOT_CONFIGUREDfalse AI_TIMEOUTtrue AI_EMPTYtrue TURN_CANCELLEDfalse TURN_INTERRUPTEDtrue TURN_BUDGET_SPENTfalse')
-FROM unnest('{AI_NOT_CONFIGURED,AI_TIMEOUT,AI_EMPTY,TURN_CANCELLED,TURN_INTERRUPTED,TURN_BUDGET_SPENT}'::text[]) code;
+SELECT t.eq(string_agg(code || lib.retryable(code), ' '), 'AI_NOT_CONFIGUREDfalse AI_TLS_FAILEDfalse AI_REFUSEDfalse AI_TIMEOUTtrue AI_EMPTYtrue TURN_CANCELLEDfalse TURN_INTERRUPTEDtrue TURN_BUDGET_SPENTfalse')
+FROM unnest('{AI_NOT_CONFIGURED,AI_TLS_FAILED,AI_REFUSED,AI_TIMEOUT,AI_EMPTY,TURN_CANCELLED,TURN_INTERRUPTED,TURN_BUDGET_SPENT}'::text[]) code;
 
 --- a cancelled turn gives the word back to the user
 SELECT t.create('s1'), t.begin('s1', 't1'), t.add('s1', 't1', 0, 'well');
@@ -247,3 +247,18 @@ SELECT t.eq((t.begin('s1', 't3', per_day => 100000)).body ->> 'tokensLeft', '90'
 --- actions of a call that had no turn are paid for too
 SELECT t.create('s1'), lib.ai_spend('acc', 's1', 5), lib.ai_spend('acc', 's1', 6), lib.ai_spend('acc', 's1', 0);
 SELECT t.eq(lib.ai_budget('acc', 's1', 20, 15), 4), t.eq(lib.ai_budget('acc', 's1', 20, 0), 9), t.eq(lib.ai_budget('acc', 's1', 0, 0), NULL), t.eq(lib.ai_budget('acc', 's1', 5, 0), 0);
+
+--- a gateway that lies about tokens breaks neither its turn nor those after it
+SELECT t.create('s1'), t.begin('s1', 't1');
+SELECT t.eq((api.turn_end('acc', 's1', 't1', 'run1', 'completed', NULL, NULL, 'a', 'both', NULL, NULL, NULL, 9223372036854775807, 9223372036854775807, 1, 1, 1, 1, 9)).status, 'OK');
+SELECT t.begin('s1', 't2');
+SELECT t.eq((api.turn_end('acc', 's1', 't2', 'run1', 'completed', NULL, NULL, 'a', 'both', NULL, NULL, NULL, 9223372036854775807, 1, 1, 1, 1, 1, 9)).status, 'OK'),
+       t.ok((SELECT c.tokens FROM lifeos.conversation c) < 10000000000), t.ok((SELECT d.tokens FROM lifeos.ai_day d) < 10000000000);
+
+--- a chat that somebody else makes after it was looked for is his: it is looked for again once it is held
+SELECT t.begin('c1', 't1', 'private', chat => true, who => 'u1'), t.end('c1', 't1', 'secret');
+CREATE SEQUENCE t.looks;
+ALTER FUNCTION lib.turn_may(lib.turn_ask) RENAME TO turn_may_then;
+CREATE FUNCTION lib.turn_may(a lib.turn_ask) RETURNS text LANGUAGE sql SECURITY DEFINER AS $$ SELECT CASE nextval('t.looks') WHEN 1 THEN 'new' ELSE lib.turn_may_then(a) END $$;
+SELECT t.eq(b.status, 'FORBIDDEN'), t.eq(b.body::text, NULL) FROM t.begin('c1', 't2', 'mine', chat => true, who => 'u2') b;
+SELECT t.eq(t.says('c1'), 'u:complete:private | a:complete:secret');

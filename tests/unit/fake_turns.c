@@ -6,8 +6,8 @@
 struct channel {
         enum daemon_id kind;
 };
-static struct channel front = { FRONTEND }, writer = { WRITER };
-struct channel *fake_front = &front, *fake_writer = &writer;
+static struct channel front = { FRONTEND }, other = { FRONTEND }, writer = { WRITER };
+struct channel *fake_front = &front, *fake_other = &other, *fake_writer = &writer, *fake_asking = &front;
 
 struct fake_call *fake_calls;
 bool fake_full;
@@ -94,9 +94,11 @@ void channel_forget(struct channel *c, void *arg) {
 
 bool channel_cast(struct channel *c, enum op op, const void *msg) {
         const struct op_turn_event *m = msg;
-        assert_ptr_equal(c, fake_front);
+        assert_true(c == fake_front || c == fake_other);
         assert_int_equal(op, OP_turn_event);
         assert_int_equal(op_check(op, msg), 0);
+        if (OP_HAS(turn_event, m, offset))
+                buf_fmt(&fake_events, "%lld:", (long long)m->offset);
         buf_fmt(&fake_events, "%.*s|%.*s|%.*s\n", SLICE_FMT(m->type), SLICE_FMT(m->text), SLICE_FMT(m->payload));
         return true;
 }
@@ -195,6 +197,7 @@ void fake_start(void) {
         buf_init(&fake_events, 8u << 20);
         fake_gateway_status = STATUS_OK;
         fake_full = false;
+        fake_asking = fake_front;
         last_id = 0;
         fake_loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
         fake_turns = turns_new(fake_loop, NULL, fake_writer, "run_one");
@@ -248,7 +251,7 @@ void fake_pass(int64_t ms) {
 
 unsigned fake_turn(const char *session, const char *turn, const char *text, void (*more)(struct op_turn_run *m)) {
         struct op_turn_run m = { 0 };
-        struct request r = { .from = fake_front, .op = OP_turn_run, .id = ++last_id };
+        struct request r = { .from = fake_asking, .op = OP_turn_run, .id = ++last_id };
         struct buf bytes;
         char command[32];
         (void)snprintf(command, sizeof command, "c%u", last_id);
@@ -279,7 +282,7 @@ unsigned fake_turn(const char *session, const char *turn, const char *text, void
 
 void fake_left(const char *command) {
         struct op_turn_left m = { 0 };
-        struct request r = { .from = fake_front, .op = OP_turn_left, .msg = &m };
+        struct request r = { .from = fake_asking, .op = OP_turn_left, .msg = &m };
         OP_SET(turn_left, &m, account_id, SLICE("acme"));
         OP_SET(turn_left, &m, actor_id, SLICE("ann"));
         OP_SET(turn_left, &m, command_id, slice_of(command));

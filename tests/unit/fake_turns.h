@@ -47,8 +47,9 @@ struct fake_reply {
 };
 #define FAKE_REPLIES 4096
 extern struct fake_reply fake_replies[FAKE_REPLIES]; /* by request id */
-extern struct buf fake_events;                       /* "type|text|payload\n" of everything cast */
-extern struct channel *fake_front, *fake_writer;
+extern struct buf fake_events;                       /* "[offset:]type|text|payload\n" of everything cast */
+extern struct channel *fake_front, *fake_other, *fake_writer;
+extern struct channel *fake_asking; /* the frontend that asks from now on */
 
 extern struct ev_loop *fake_loop;
 extern struct turns *fake_turns;

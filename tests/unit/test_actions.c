@@ -39,17 +39,21 @@ static void pass(int64_t ms) {
         fake_settle();
 }
 
-static unsigned ask(const char *action) {
+static unsigned ask_as(const char *who, const char *action) {
         struct op_action_run m = { 0 };
         struct request r = { .from = fake_front, .op = OP_action_run, .id = ++ids, .msg = &m };
         OP_SET(action_run, &m, account_id, SLICE("acme"));
-        OP_SET(action_run, &m, actor_id, SLICE("ann"));
+        OP_SET(action_run, &m, actor_id, slice_of(who));
         OP_SET(action_run, &m, actor_role, SLICE("member"));
         OP_SET(action_run, &m, command_id, SLICE("c"));
         OP_SET(action_run, &m, session_id, SLICE("s1"));
         OP_SET(action_run, &m, action_id, slice_of(action));
         actions_run(actions, &r);
         return ids;
+}
+
+static unsigned ask(const char *action) {
+        return ask_as("ann", action);
 }
 
 static void deliver(struct gateway_ask *a, const char *function, const char *arguments) {
@@ -151,6 +155,16 @@ TEST(the_same_action_again_joins_and_one_that_ended_is_answered) {
         assert_slice(buf_view(&fake_replies[b].body), "{\"ok\":true}");
 }
 
+TEST(another_of_its_people_joins_and_the_model_is_asked_once) {
+        unsigned a = ask("a1"), b = ask_as("boss", "a1");
+        fake_says(OP_action_begin, STATUS_OK, RUN("cv", "cv.generate"));
+        assert_int_equal(fake_waiting(OP_action_begin), 0);
+        deliver(fake_asks, "deliver_cv", GOOD);
+        fake_says(OP_action_end, STATUS_OK, "{\"ok\":true}");
+        assert_int_equal(fake_replies[a].n, 1);
+        assert_int_equal(fake_replies[b].n, 1);
+}
+
 TEST(made_elsewhere_it_is_waited_for) {
         unsigned id = ask("a1");
         fake_says(OP_action_begin, STATUS_OK, "{\"ok\":true,\"state\":\"wait\"}");
@@ -224,6 +238,7 @@ int main(void) {
                 T(a_gateway_that_fails_ends_it_with_its_code),
                 T(the_lease_is_renewed_and_a_lost_one_stores_nothing),
                 T(the_same_action_again_joins_and_one_that_ended_is_answered),
+                T(another_of_its_people_joins_and_the_model_is_asked_once),
                 T(made_elsewhere_it_is_waited_for),
                 T(its_client_leaves_and_it_is_made_all_the_same),
                 T(turns_and_actions_share_their_places),

@@ -97,6 +97,11 @@ static const struct ending {
         { "an account that makes no sense",
           "data: {\"type\":\"response.completed\",\"response\":{\"output\":[],\"usage\":{\"input_tokens\":-1}}}\n\n",
           STATUS_AI_GARBLED, "" },
+        { "more tokens than anybody has",
+          "data: "
+          "{\"type\":\"response.completed\",\"response\":{\"output\":[],\"usage\":{\"output_tokens\":"
+          "9223372036854775807}}}\n\n",
+          STATUS_AI_GARBLED, "" },
         { "a call without a name", TERMINAL("completed", CALL("", "{}")), STATUS_AI_GARBLED, "" },
         { "a call's arguments are no object", TERMINAL("completed", CALL("x", "[]")), STATUS_AI_GARBLED, "" },
         { "a call's arguments are two", TERMINAL("completed", CALL("x", "{}{}")), STATUS_AI_GARBLED, "" },
@@ -242,18 +247,21 @@ TEST(only_what_may_go_better_is_tried_again) {
         static const struct {
                 const char *stream;
                 bool again;
+                enum status status;
         } list[] = {
-                { FAILED("api_error", "internal error"), true },
-                { FAILED("rate_limit_error", "x"), true },
-                { FAILED("api_error", "upstream provider timeout"), true },
-                { FAILED("authentication_error", "x"), false },
-                { FAILED("invalid_request_error", "x"), false },
-                { "data: ?\n\n", false },
-                { CREATED, false },
+                { FAILED("api_error", "internal error"), true, STATUS_AI_FAILED },
+                { FAILED("rate_limit_error", "x"), true, STATUS_AI_RATE_LIMITED },
+                { FAILED("api_error", "upstream provider timeout"), true, STATUS_AI_TIMEOUT },
+                { FAILED("authentication_error", "x"), false, STATUS_AI_FAILED },
+                { FAILED("invalid_request_error", "400 content filter"), false, STATUS_AI_FAILED },
+                { FAILED("invalid_request_error", "invalid tool configuration"), false, STATUS_AI_REFUSED },
+                { "data: ?\n\n", false, STATUS_AI_GARBLED },
+                { CREATED, false, STATUS_AI_CUT_OFF },
         };
         for (size_t i = 0; i < COUNT(list); i++) {
                 struct response *r = play(slice_of(list[i].stream), 100);
                 assert_int_equal(r->again, list[i].again);
+                assert_int_equal(r->end.status, list[i].status);
                 response_free(r);
         }
 }

@@ -93,7 +93,7 @@ TEST(a_token_is_kept_without_its_line_end_for_its_owner_alone) {
 
 TEST(what_is_no_token_is_refused_and_the_old_one_stays) {
         static const char *const bad[] = {
-                "0123456789abcdefghijklm\n", GOOD " \n", GOOD "\n" GOOD "\n", GOOD "\t", GOOD "\xc3\xa4", " " GOOD
+                "0123456789abcdefghijklm\n", GOOD " \n", GOOD "\n" GOOD "\n", GOOD "\t", GOOD "\xc3\xa4", (" " GOOD)
         };
         char long_one[600];
 

@@ -63,7 +63,7 @@ TEST(a_turn_is_begun_told_stored_ended_and_answered) {
         assert_said(&fake_events, "status||{\"type\":\"thinking\"");
         fake_delta(a, "Good ");
         fake_delta(a, "morning.");
-        assert_said(&fake_events, "text.delta|Good|\ntext.delta| morning.|\n");
+        assert_said(&fake_events, "0:text.delta|Good|\n4:text.delta| morning.|\n");
         const struct op_turn_text *text = fake_next(OP_turn_text)->msg;
         assert_slice(text->text, "Good");
         fake_says(OP_turn_text, STATUS_OK, STORED);
@@ -135,7 +135,7 @@ TEST(who_joins_late_hears_what_was_said) {
         fake_delta(a, "Good morning");
         buf_clear(&fake_events);
         fake_turn("s1", "t1", "Hello", streaming);
-        assert_slice(buf_view(&fake_events), "text.delta|Good morning|\n");
+        assert_slice(buf_view(&fake_events), "0:text.delta|Good morning|\n");
 }
 
 TEST(a_turn_that_ended_before_is_answered_as_it_was) {
@@ -292,6 +292,50 @@ TEST(no_more_run_at_once_than_may_and_no_more_wait) {
         assert_int_equal(fake_replies[id[3]].status, STATUS_TURN_QUEUE_FULL);
 }
 
+static void of_another(struct op_turn_run *m) {
+        OP_SET(turn_run, m, account_id, SLICE("beta"));
+}
+
+TEST(a_tenant_that_fills_the_queue_keeps_no_other_out_and_has_its_turn_with_them) {
+        char name[8];
+        unsigned id[17];
+        fake_stop();
+        fake_start();
+        turns_free(fake_turns);
+        fake_settings[SETTING_openclaw_turns_max] = 1;
+        fake_settings[SETTING_openclaw_waiting_max] = 16;
+        fake_turns = turns_new(fake_loop, NULL, fake_writer, "run_one");
+        for (unsigned i = 0; i < 16; i++) {
+                snprintf(name, sizeof name, "s%u", i);
+                id[i] = fake_turn(name, "t", "Hello", NULL);
+        }
+        assert_int_equal(fake_replies[id[14]].n, 0);
+        assert_int_equal(fake_replies[id[15]].status, STATUS_TURN_QUEUE_FULL);
+        id[16] = fake_turn("theirs", "t", "Hello", of_another);
+        assert_int_equal(fake_replies[id[16]].n, 0);
+        fake_says(OP_turn_begin, STATUS_OK, RUN);
+        fake_end(fake_asks, STATUS_OK);
+        fake_says(OP_turn_end, STATUS_OK, DONE);
+        assert_slice(((const struct op_turn_begin *)fake_next(OP_turn_begin)->msg)->session_id, "theirs");
+}
+
+TEST(a_free_place_goes_to_the_tenant_that_has_the_fewest) {
+        fake_stop();
+        fake_start();
+        turns_free(fake_turns);
+        fake_settings[SETTING_openclaw_turns_max] = 2;
+        fake_turns = turns_new(fake_loop, NULL, fake_writer, "run_one");
+        fake_turn("s0", "t", "Hello", NULL);
+        fake_turn("s1", "t", "Hello", NULL);
+        fake_turn("s2", "t", "Hello", NULL);
+        fake_turn("theirs", "t", "Hello", of_another);
+        fake_says(OP_turn_begin, STATUS_OK, RUN);
+        fake_says(OP_turn_begin, STATUS_OK, RUN);
+        fake_end(fake_asks, STATUS_OK);
+        fake_says(OP_turn_end, STATUS_OK, DONE);
+        assert_slice(((const struct op_turn_begin *)fake_next(OP_turn_begin)->msg)->session_id, "theirs");
+}
+
 /* ---- ends ---- */
 
 TEST(who_leaves_takes_his_turn_with_him_unless_another_waits) {
@@ -311,12 +355,45 @@ TEST(who_leaves_takes_his_turn_with_him_unless_another_waits) {
         assert_slice(ending()->outcome, "cancelled");
 }
 
-TEST(a_lost_frontend_takes_its_turns_with_it) {
+TEST(who_left_one_frontend_still_waits_at_another) {
         unsigned id;
         struct gateway_ask *a = running(&id);
-        turns_down(fake_turns, fake_front);
+        fake_asking = fake_other;
+        fake_left("c1");
+        assert_false(a->cancelled);
+        fake_asking = fake_front;
+        fake_left("c1");
         assert_true(a->cancelled);
-        assert_slice(ending()->outcome, "cancelled");
+}
+
+TEST(a_turn_that_began_is_finished_when_its_frontend_is_lost_and_waits_for_who_asks_again) {
+        unsigned id, again;
+        struct gateway_ask *a = running(&id);
+        fake_delta(a, "Good");
+        turns_down(fake_turns, fake_front);
+        assert_false(a->cancelled);
+        again = fake_turn("s1", "t1", "Hello", NULL);
+        fake_end(a, STATUS_OK);
+        store_all();
+        assert_slice(ending()->outcome, "completed");
+        fake_says(OP_turn_end, STATUS_OK, DONE);
+        assert_int_equal(fake_replies[id].n, 0);
+        assert_int_equal(fake_replies[again].n, 1);
+        assert_int_equal(fake_replies[again].status, STATUS_OK);
+}
+
+TEST(a_turn_that_had_not_begun_goes_with_its_frontend) {
+        fake_turn("s1", "t1", "Hello", NULL);
+        turns_down(fake_turns, fake_front);
+        fake_says(OP_turn_begin, STATUS_OK, "{\"ok\":true,\"state\":\"wait\",\"running\":\"t0\"}");
+        assert_int_equal(fake_stats[STAT_turns_running] + fake_stats[STAT_turns_waiting], 0);
+        fake_turn("s1", "t2", "Hello", NULL);
+        turns_down(fake_turns, fake_front);
+        fake_says(OP_turn_begin, STATUS_OK, RUN); /* it has: it is finished */
+        assert_false(fake_asks->cancelled);
+        fake_end(fake_asks, STATUS_OK);
+        fake_says(OP_turn_end, STATUS_OK, DONE);
+        assert_null(fake_calls);
 }
 
 TEST(the_writer_may_say_stop_with_any_answer) {
@@ -489,7 +566,7 @@ TEST(tags_and_calls_become_proposals_in_order) {
         struct gateway_ask *a = running(&id);
         fake_delta(a, "[UI:SPEAKER_CHANGE speaker=\"mariana\"]Hi[UI:MODE_ACTIVATE mode=\"cv\"]");
         fake_delta(a, "[UI:CONFIRM_REQUIRED actionId=\"x\" message=\"Send?\"]");
-        assert_said(&fake_events, "speaker.change||{\"speaker\":\"mariana\"}\ntext.delta|Hi|\nmode.activate||"
+        assert_said(&fake_events, "speaker.change||{\"speaker\":\"mariana\"}\n0:text.delta|Hi|\nmode.activate||"
                                   "{\"mode\":\"cv\",\"context\":{}}\n");
         assert_false(said(buf_view(&fake_events), "confirm.required"));
         store_all();
@@ -576,8 +653,12 @@ int main(void) {
                 T(a_replacing_turn_has_the_running_one_stopped_and_comes_first),
                 T(a_turn_that_runs_elsewhere_is_waited_for_until_the_time_is_over),
                 T(no_more_run_at_once_than_may_and_no_more_wait),
+                T(a_tenant_that_fills_the_queue_keeps_no_other_out_and_has_its_turn_with_them),
+                T(a_free_place_goes_to_the_tenant_that_has_the_fewest),
                 T(who_leaves_takes_his_turn_with_him_unless_another_waits),
-                T(a_lost_frontend_takes_its_turns_with_it),
+                T(who_left_one_frontend_still_waits_at_another),
+                T(a_turn_that_began_is_finished_when_its_frontend_is_lost_and_waits_for_who_asks_again),
+                T(a_turn_that_had_not_begun_goes_with_its_frontend),
                 T(the_writer_may_say_stop_with_any_answer),
                 T(a_failure_has_its_code_and_the_writers_answer_is_passed_on),
                 T(a_gateway_that_cannot_be_asked_ends_the_turn_it_was_begun_for),

@@ -130,6 +130,33 @@ TEST(nobody_is_told_of_a_turn_that_was_not_stopped) {
         ask_free(begin);
 }
 
+static struct ask *acting(uint64_t id) {
+        struct op_action_confirm m = { 0 };
+
+        OP_SET(action_confirm, &m, account_id, SLICE("a"));
+        OP_SET(action_confirm, &m, actor_id, SLICE("u"));
+        OP_SET(action_confirm, &m, actor_role, SLICE("owner"));
+        OP_SET(action_confirm, &m, command_id, SLICE("c"));
+        OP_SET(action_confirm, &m, session_id, SLICE("s1"));
+        OP_SET(action_confirm, &m, action_id, SLICE("act"));
+        OP_SET(action_confirm, &m, confirmation_token, SLICE("t"));
+        return rig_ask(id, OP_action_confirm, &m);
+}
+
+TEST(requests_for_actions_are_counted_by_their_answer_and_not_while_they_are_pending) {
+        struct ask *a = acting(1);
+
+        counted_words[0] = 0;
+        (void)casts_after(a, "OK", "{\"ok\":true,\"pending\":true,\"status\":\"confirmed\"}");
+        assert_string_equal(counted_words, "");
+        (void)casts_after(a, "OK", "{\"ok\":true,\"result\":{}}");
+        (void)casts_after(a, "SAFETY_BLOCKED", "{}");
+        (void)casts_after(a, "ACTION_EXECUTION_FAILED", "{}");
+        (void)casts_after(a, "CONFIRMATION_EXPIRED", "{}");
+        assert_string_equal(counted_words, "executed blocked failed refused ");
+        ask_free(a);
+}
+
 TEST(a_refusal_with_a_body_is_passed_on_whole_and_what_it_wrote_is_told) {
         struct ask *a = beginning(1);
         PGresult *res = about("AI_TIMEOUT", "{\"turnId\":\"t1\",\"events\":[]}");
@@ -150,6 +177,9 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(a_stopped_turn_is_told_to_openclaw_and_to_nobody_else, setup,
                                                 teardown),
+                cmocka_unit_test_setup_teardown(
+                        requests_for_actions_are_counted_by_their_answer_and_not_while_they_are_pending, setup,
+                        teardown),
                 cmocka_unit_test_setup_teardown(nobody_is_told_of_a_turn_that_was_not_stopped, setup, teardown),
                 cmocka_unit_test_setup_teardown(a_refusal_with_a_body_is_passed_on_whole_and_what_it_wrote_is_told,
                                                 setup, teardown),
