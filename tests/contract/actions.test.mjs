@@ -1,7 +1,7 @@
 // Actions: what is dangerous waits for a human, whose token permits exactly what he saw, once.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { call, history, ingestToken, operator, unique, until, userToken } from './client.mjs';
+import { call, history, ingestToken, operator, unbilled, unique, until, userToken } from './client.mjs';
 import { sql } from '../faults/database.mjs';
 import { newCall, scripted } from './ai.mjs';
 import { counted } from './sse.mjs';
@@ -29,7 +29,7 @@ const confirm = (s, actionId, confirmationToken, { token = s.token, headers } = 
   post(CONFIRM, token, { sessionId: s.id, actionId, confirmationToken }, headers);
 const get = async (path, token) => (await call('GET', path, { token })).json;
 const action = async (s, id) => (await get(`/v1/orchestration/sessions/${s.id}/actions/${id}`, s.token)).action;
-const types = async (s) => (await history(s.token, s.id)).slice(2).map((e) => e.type);
+const types = async (s) => unbilled(await history(s.token, s.id)).slice(2).map((e) => e.type);
 const is = (r, status, code) => assert.deepEqual([r.status, r.json.code], [status, code], r.text.slice(0, 300));
 
 /** What was handed out for this session: [action, payload]. */
@@ -61,7 +61,7 @@ test('drafting is not sending: a CV is generated at once, and stays as a version
   assert.match(result.resultRef, /^result_[0-9a-f]{18}$/);
   assert.deepEqual(decision, { actionId: id, decision: 'approved', policyId: 'policy.default.allow', reason: 'policy_pass_non_sensitive_action' });
   const kept = (await history(s.token, s.id)).slice(2);
-  assert.deepEqual(kept.filter((e) => !e.type.startsWith('metering') && !e.type.startsWith('usage')).map((e) => e.type), ['orchestration.action.requested', 'safety.approved', 'action.executed']);
+  assert.deepEqual(unbilled(kept).map((e) => e.type), ['orchestration.action.requested', 'safety.approved', 'action.executed']);
   for (const e of [events.requested, events.safety, events.executed]) assert.deepEqual(kept.find((k) => k.sequence === e.sequence), e);
   const { deliverable, markdown, data } = await get(`/v1/deliverables/${result.deliverableId}`, s.token);
   const { version } = deliverable;
