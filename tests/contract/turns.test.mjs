@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { asked, chat, fake, messages, newCall, scripted, turn } from './ai.mjs';
-import { call, history, ingestToken, operator, unique, until, url, userToken } from './client.mjs';
+import { call, history, ingestToken, operator, unbilled, unique, until, url, userToken } from './client.mjs';
 import { Listener, counted } from './sse.mjs';
 
 const account = unique('acct');
@@ -137,7 +137,7 @@ test('stop: what was said is kept, cut there; nothing is stopped twice', scripte
   const r = await running;
   is(r, 409, 'TURN_CANCELLED');
   assert.equal((await post(`/v1/call/sessions/${s.id}/turn/stop`, s.token, {})).json.stopped, false);
-  const events = await told(s);
+  const events = unbilled(await told(s));
   const said = events.filter((e) => e.type === 'transcript.delta').map((e) => e.payload.text).join('');
   assert.deepEqual([events.at(-2).payload.text, events.at(-2).payload.cut, r.json.text.content], [said, true, said]);
   assert.deepEqual([events.at(-1).type, events.at(-1).payload.owner], ['call.turn.owner_changed', 'user']);
