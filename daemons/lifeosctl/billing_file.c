@@ -47,8 +47,8 @@ int billing_file_rotate(const struct keytree *t, bool forget_old) {
         struct buf old, out;
         int r;
 
-        buf_init(&old, 2 * KEEP_MAX);
-        buf_init(&out, 2 * KEEP_MAX);
+        buf_init(&old, (size_t)2 * KEEP_MAX);
+        buf_init(&out, (size_t)2 * KEEP_MAX);
         new_line(line);
         buf_str(&out, line);
         sodium_memzero(line, sizeof line);
