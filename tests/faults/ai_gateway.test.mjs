@@ -8,7 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Standin } from '../lib/openclaw_standin.mjs';
-import { call, history, unique, until, userToken } from '../contract/client.mjs';
+import { call, history, unbilled, unique, until, userToken } from '../contract/client.mjs';
 
 const first = process.env.LIFEOS_STACK_DIR;
 const stack = new URL('../stack', import.meta.url).pathname;
@@ -67,7 +67,7 @@ async function newSession() {
 test('TLS nobody vouches for, of another name, or none at all: AI_TLS_FAILED, and no word was sent', async () => {
   const s = await newSession();
   await becomes(s, 'AI_TLS_FAILED');
-  const { type, payload } = (await history(owner, s)).at(-1);
+  const { type, payload } = unbilled(await history(owner, s)).at(-1);
   assert.deepEqual([type, payload.code], ['call.error', 'AI_TLS_FAILED']);
   assert.equal(gateway.log().length, 0);
   ctl('openclaw', 'set-ca', other.file);
