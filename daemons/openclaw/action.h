@@ -3,6 +3,7 @@
 
 #include "actions.h"
 #include "json.h"
+#include "openclaw.h"
 #include "ops.h"
 
 #define ACTION_LEASE_MS    15000
@@ -72,7 +73,6 @@ struct actions {
 void action_free(struct action *a);
 void action_wake(struct action *a, int64_t ms);
 void action_answer(struct action *a, enum status s, struct slice detail, struct slice body);
-bool action_unreachable(enum status s);
 
 /* action_make.c */
 void action_make(struct action *a); /* the writer says it is ours */

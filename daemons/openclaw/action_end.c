@@ -25,7 +25,7 @@ static void again(struct action *a, enum status s) {
 static void on_ended(void *arg, const struct answer *answer) {
         struct action *a = arg;
         a->calling = false;
-        if (action_unreachable(answer->status)) {
+        if (openclaw_unheard(answer->status)) {
                 again(a, answer->status);
                 return;
         }

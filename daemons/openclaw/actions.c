@@ -74,11 +74,6 @@ static void refuse(struct action *a, enum status s) {
         action_answer(a, s, (struct slice){ 0 }, (struct slice){ 0 });
 }
 
-bool action_unreachable(enum status s) {
-        return s == STATUS_WRITER_UNAVAILABLE || s == STATUS_DATABASE_UNAVAILABLE || s == STATUS_BUSY ||
-               s == STATUS_NOT_READY;
-}
-
 void action_wake(struct action *a, int64_t ms) {
         ev_timer_stop(a->all->loop, &a->timer);
         ev_timer_set(&a->timer, ms > 0 ? (double)ms / 1e3 : 0., 0.);
@@ -176,7 +171,7 @@ static void on_renewed(void *arg, const struct answer *answer) {
         arena_init(&arena, ACTION_RUN_MAX);
         if (answer->status == STATUS_OK && json_parse(answer->body, &arena, &reply, &why, &at) == 0)
                 (void)json_str(json_get(reply, "state"), &state);
-        bool ours = slice_is(state, "run") || action_unreachable(answer->status);
+        bool ours = slice_is(state, "run") || openclaw_unheard(answer->status);
         arena_free(&arena);
         if (a->state == ACTION_ENDING)
                 action_end(a);

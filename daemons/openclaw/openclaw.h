@@ -17,3 +17,9 @@ struct openclaw {
 
 /* A handler of one op; it answers at once, or copies the request and answers later. */
 typedef void openclaw_fn(struct openclaw *o, const struct request *r);
+
+/* The writer could not be asked, this time: the same question may be asked again. */
+static inline bool openclaw_unheard(enum status s) {
+        return s == STATUS_WRITER_UNAVAILABLE || s == STATUS_DATABASE_UNAVAILABLE || s == STATUS_BUSY ||
+               s == STATUS_NOT_READY;
+}

@@ -3,6 +3,7 @@
 
 #include "json.h"
 #include "jsonw.h"
+#include "openclaw.h"
 #include "ops.h"
 #include "place.h"
 #include "turns.h"
@@ -113,7 +114,6 @@ void turn_end(struct turn *t);                     /* everything is stored: asks
 /* Answers everybody who waits, and frees the turn. */
 void turn_answer(struct turn *t, enum status s, struct slice detail, struct slice body);
 void turn_refuse(struct turn *t, enum status s);
-bool turn_unreachable(enum status s); /* the writer could not be asked, this time */
 
 /* turn_say.c: what a streaming client is told. */
 void turn_say_text(struct turn *t, struct slice text);

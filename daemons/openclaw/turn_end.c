@@ -7,11 +7,6 @@
 #define RETRY_MIN_MS 100u
 #define RETRY_MAX_MS 2000u
 
-bool turn_unreachable(enum status s) {
-        return s == STATUS_WRITER_UNAVAILABLE || s == STATUS_DATABASE_UNAVAILABLE || s == STATUS_BUSY ||
-               s == STATUS_NOT_READY;
-}
-
 void turn_answer(struct turn *t, enum status s, struct slice detail, struct slice body) {
         for (struct waiter *w = t->waiters; w != NULL; w = w->next)
                 channel_reply(&w->request, s, detail, body);
@@ -115,7 +110,7 @@ static void again(struct turn *t, enum status s) {
 static void on_ended(void *arg, const struct answer *a) {
         struct turn *t = arg;
         t->calling = false;
-        if (turn_unreachable(a->status)) {
+        if (openclaw_unheard(a->status)) {
                 again(t, a->status);
         } else if ((a->status == STATUS_INTERNAL || a->status == STATUS_INVALID_REQUEST) && !t->plain) {
                 t->plain = true; /* what the model proposed cannot be stored: the turn ends all the same */

@@ -59,7 +59,7 @@ static bool wants_stop(struct slice body) {
 }
 
 static void not_stored(struct turn *t, enum status s) {
-        if (!turn_unreachable(s)) { /* somebody else has ended it: what its client hears, turn_end says */
+        if (!openclaw_unheard(s)) { /* somebody else has ended it: what its client hears, turn_end says */
                 t->lost = true;
                 if (t->state == TURN_RUNNING)
                         turn_cancel(t, STATUS_TURN_INTERRUPTED);
